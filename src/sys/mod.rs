@@ -1,0 +1,1 @@
+//! The few system calls and primitives that no crate wraps.
