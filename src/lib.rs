@@ -4,6 +4,7 @@
 //! `abi`, `socket`, `pattern`, `hub`, `context`, `session`, `reactor`, `pipe`, `zmtp`, `transport`, `options`, `handle`,
 //! `message`, `sys`; `constants` and `error` may be used by all.
 
+pub mod abi;
 pub mod constants;
 pub mod error;
 pub mod sys;
