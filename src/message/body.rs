@@ -1,0 +1,371 @@
+//! Message bodies that live outside their message: what rides by reference in pipes.
+//!
+//! A body is a pointer, a length and a counted block; the block either precedes the bytes in one allocation, or stands for
+//! a caller's buffer and its free function, or is absent (constant data). Bodies may be cloned and dropped on any thread;
+//! the bytes are not changed while more than one body refers to them, except by C programs that break zmq_msg_copy(3).
+
+use std::alloc::{self, Layout};
+use std::ffi::c_void;
+use std::fmt;
+use std::ops::Deref;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
+
+use crate::error::{Error, Result};
+
+/// Gives a caller's buffer back: called with the buffer and the hint (zmq_msg_init_data(3)), from any thread.
+pub type FreeFn = unsafe extern "C-unwind" fn(*mut c_void, *mut c_void);
+
+/// How far a [`BodyBuilder`] touches memory ahead of what has arrived, in bytes.
+pub const BODY_WINDOW_BYTES_MAX: usize = 1024 * 1024;
+
+const BLOCK_ALIGNMENT: usize = 16;
+
+/// The head of an allocation. The bytes follow it, 16-aligned, unless there is a free function.
+#[repr(C, align(16))]
+struct Block {
+    references: AtomicUsize,
+    /// Bytes of the whole allocation, this head included.
+    size: usize,
+    free: Option<FreeFn>,
+    hint: *mut c_void,
+}
+
+const _: () = assert!(align_of::<Block>() == BLOCK_ALIGNMENT && size_of::<Block>().is_multiple_of(BLOCK_ALIGNMENT));
+
+/// A reference-counted sequence of bytes. Cloning is cheap and shares the bytes.
+#[repr(C)]
+pub struct Body {
+    /// None for constant data, which nobody owns.
+    block: Option<NonNull<Block>>,
+    data: *mut u8,
+    len: usize,
+}
+
+// SAFETY: the count is atomic, the bytes are only read through a shared body, and a free function may be called anywhere.
+unsafe impl Send for Body {}
+// SAFETY: as above; `&Body` gives read access alone.
+unsafe impl Sync for Body {}
+
+impl Body {
+    /// `len` bytes of arbitrary content. Fails with [`Error::NoMemory`].
+    pub(super) fn with_size(len: usize) -> Result<Body> {
+        let block = allocate(len)?;
+        // SAFETY: the block was allocated with `len` bytes behind its head.
+        Ok(unsafe { Body::own(block, len) })
+    }
+
+    /// A copy of `bytes` in an allocation of its own. Fails with [`Error::NoMemory`].
+    pub fn from_slice(bytes: &[u8]) -> Result<Body> {
+        let body = Body::with_size(bytes.len())?;
+        // SAFETY: the new allocation has room for `bytes` and does not overlap them.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), body.data, bytes.len()) };
+        Ok(body)
+    }
+
+    /// Refers to data that is never freed.
+    ///
+    /// # Safety
+    /// `data` is valid for reads of `len` bytes from any thread as long as any clone of the body lives; it may be null when
+    /// `len` is 0.
+    pub(super) unsafe fn constant(data: *const u8, len: usize) -> Body {
+        Body {
+            block: None,
+            data: data.cast_mut(),
+            len,
+        }
+    }
+
+    /// Takes over a caller's buffer and its free function. Fails with [`Error::NoMemory`]; then nothing was taken over.
+    ///
+    /// # Safety
+    /// `data` is valid for reads and writes of `len` bytes from any thread until `free` is called, which may happen on any
+    /// thread; it may be null when `len` is 0.
+    pub(super) unsafe fn external(data: *mut u8, len: usize, free: FreeFn, hint: *mut c_void) -> Result<Body> {
+        let mut block = allocate(0)?;
+        // SAFETY: the block is new and ours alone.
+        let head = unsafe { block.as_mut() };
+        head.free = Some(free);
+        head.hint = hint;
+        Ok(Body {
+            block: Some(block),
+            data,
+            len,
+        })
+    }
+
+    /// Where the bytes start: for a caller's buffer, the caller's own pointer.
+    pub fn as_ptr(&self) -> *const u8 {
+        self.data
+    }
+
+    /// The length in bytes.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether nobody owns the bytes.
+    pub(super) fn is_constant(&self) -> bool {
+        self.block.is_none()
+    }
+
+    /// Whether other bodies refer to the same bytes now.
+    pub(super) fn is_shared(&self) -> bool {
+        // Acquire: whoever sees itself alone may write, after the last read of whoever let go.
+        self.block()
+            .is_some_and(|block| block.references.load(Ordering::Acquire) > 1)
+    }
+
+    /// Whether a free function waits for the last reference.
+    pub fn has_free_function(&self) -> bool {
+        self.block().is_some_and(|block| block.free.is_some())
+    }
+
+    /// The bytes for writing, when this is the only body that refers to them.
+    pub(super) fn unique_mut(&mut self) -> Option<&mut [u8]> {
+        if self.is_constant() || self.is_shared() {
+            return None;
+        }
+        if self.len == 0 {
+            return Some(&mut []);
+        }
+        // SAFETY: the bytes are valid for writes, and no other body refers to them.
+        Some(unsafe { std::slice::from_raw_parts_mut(self.data, self.len) })
+    }
+
+    /// # Safety
+    /// `block` has a reference count of one, no free function, and at least `len` bytes behind its head; it is given away.
+    unsafe fn own(block: NonNull<Block>, len: usize) -> Body {
+        // SAFETY: the bytes lie behind the head in the same allocation.
+        let data = unsafe { bytes_of(block) };
+        Body {
+            block: Some(block),
+            data,
+            len,
+        }
+    }
+
+    fn block(&self) -> Option<&Block> {
+        // SAFETY: this body holds a reference, so the block is alive; its fields do not change once it is shared.
+        self.block.map(|block| unsafe { &*block.as_ptr() })
+    }
+}
+
+impl Clone for Body {
+    fn clone(&self) -> Body {
+        if let Some(block) = self.block() {
+            // A new reference is made from one that exists, so nothing needs to be ordered against it.
+            block.references.fetch_add(1, Ordering::Relaxed);
+        }
+        Body {
+            block: self.block,
+            data: self.data,
+            len: self.len,
+        }
+    }
+}
+
+impl Drop for Body {
+    #[inline]
+    fn drop(&mut self) {
+        let Some(block) = self.block() else { return };
+        // The only holder needs no read-modify-write: nobody is left who could make another reference.
+        if block.references.load(Ordering::Acquire) != 1 {
+            if block.references.fetch_sub(1, Ordering::Release) != 1 {
+                return;
+            }
+            fence(Ordering::Acquire);
+        }
+        let owner = block.free.map(|free| (free, block.hint));
+        if let Some(block) = self.block.take() {
+            // SAFETY: the last reference is gone.
+            unsafe { deallocate(block) };
+        }
+        if let Some((free, hint)) = owner {
+            // SAFETY: the caller of zmq_msg_init_data promised that `free` takes these two arguments, once, on any thread.
+            unsafe { free(self.data.cast(), hint) };
+        }
+    }
+}
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        if self.len == 0 {
+            return &[];
+        }
+        // SAFETY: the bytes are valid for reads as long as a body refers to them.
+        unsafe { std::slice::from_raw_parts(self.data, self.len) }
+    }
+}
+
+impl AsRef<[u8]> for Body {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Body")
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A body that is being received: its allocation grows as bytes arrive, so that a peer which announces a large frame and
+/// sends little of it costs little.
+///
+/// Memory beyond what has arrived is touched up to [`BODY_WINDOW_BYTES_MAX`]; the allocation at most doubles what has
+/// arrived. One thread at a time drives a builder.
+pub struct BodyBuilder {
+    block: NonNull<Block>,
+    capacity: usize,
+    len: usize,
+    total: usize,
+}
+
+// SAFETY: the block is owned by the builder alone.
+unsafe impl Send for BodyBuilder {}
+
+impl BodyBuilder {
+    /// Begins a body of `total` bytes. Fails with [`Error::NoMemory`].
+    pub fn new(total: usize) -> Result<BodyBuilder> {
+        let capacity = total.min(BODY_WINDOW_BYTES_MAX);
+        Ok(BodyBuilder {
+            block: allocate(capacity)?,
+            capacity,
+            len: 0,
+            total,
+        })
+    }
+
+    /// The window for the next bytes: the rest of the body, at most [`BODY_WINDOW_BYTES_MAX`] of it; empty when the body is
+    /// complete. Its content is arbitrary. Fails with [`Error::NoMemory`]; what has arrived is kept.
+    pub fn spare(&mut self) -> Result<&mut [u8]> {
+        let window = (self.total - self.len).min(BODY_WINDOW_BYTES_MAX);
+        if self.len + window > self.capacity {
+            self.grow()?;
+        }
+        // SAFETY: `len + window` bytes lie behind the head, filled (if arbitrarily) by `allocate` or `grow`, and the builder
+        // owns them alone.
+        Ok(unsafe { std::slice::from_raw_parts_mut(bytes_of(self.block).add(self.len), window) })
+    }
+
+    /// Counts the first `count` bytes of the last [`spare`](BodyBuilder::spare) as arrived; a count past the allocation is cut
+    /// there.
+    pub fn advance(&mut self, count: usize) {
+        debug_assert!(
+            count <= self.capacity - self.len,
+            "more bytes arrived than there was room for"
+        );
+        self.len += count.min(self.capacity - self.len);
+    }
+
+    /// How many bytes have arrived.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether nothing has arrived.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether all bytes have arrived.
+    pub fn is_complete(&self) -> bool {
+        self.len == self.total
+    }
+
+    /// The body, as far as it has arrived.
+    pub fn finish(self) -> Body {
+        let builder = std::mem::ManuallyDrop::new(self);
+        // SAFETY: the block holds at least `len` bytes and has one reference; the builder gives it away and is not dropped.
+        unsafe { Body::own(builder.block, builder.len) }
+    }
+
+    /// Doubles the allocation, up to the total, and at least to the next full window.
+    fn grow(&mut self) -> Result<()> {
+        let wanted = self
+            .len
+            .saturating_add(self.len.max(BODY_WINDOW_BYTES_MAX))
+            .min(self.total);
+        let layout = layout_of(wanted)?;
+        // SAFETY: the builder owns the block alone, so its head may be read and the whole may move.
+        let moved = unsafe {
+            let old = Layout::from_size_align_unchecked(self.block.as_ref().size, BLOCK_ALIGNMENT);
+            alloc::realloc(self.block.as_ptr().cast(), old, layout.size())
+        };
+        let mut block = NonNull::new(moved.cast::<Block>()).ok_or(Error::NoMemory)?;
+        // SAFETY: the head was moved with the allocation.
+        unsafe { block.as_mut() }.size = layout.size();
+        fill_arbitrarily(moved);
+        self.block = block;
+        self.capacity = wanted;
+        Ok(())
+    }
+}
+
+impl Drop for BodyBuilder {
+    fn drop(&mut self) {
+        // SAFETY: the builder owns the block alone.
+        unsafe { deallocate(self.block) };
+    }
+}
+
+fn layout_of(len: usize) -> Result<Layout> {
+    let size = size_of::<Block>().checked_add(len).ok_or(Error::NoMemory)?;
+    Layout::from_size_align(size, BLOCK_ALIGNMENT).map_err(|_| Error::NoMemory)
+}
+
+/// A new block with one reference, no free function, and `len` bytes of arbitrary content behind its head.
+#[inline]
+fn allocate(len: usize) -> Result<NonNull<Block>> {
+    let layout = layout_of(len)?;
+    // SAFETY: the layout has the size of a head at least.
+    let memory = unsafe { alloc::alloc(layout) };
+    let block = NonNull::new(memory.cast::<Block>()).ok_or(Error::NoMemory)?;
+    fill_arbitrarily(memory);
+    let head = Block {
+        references: AtomicUsize::new(1),
+        size: layout.size(),
+        free: None,
+        hint: ptr::null_mut(),
+    };
+    // SAFETY: the memory is ours, large enough and aligned.
+    unsafe { block.as_ptr().write(head) };
+    Ok(block)
+}
+
+/// # Safety
+/// `block` came from [`allocate`] and nothing refers to it any more.
+#[inline]
+unsafe fn deallocate(block: NonNull<Block>) {
+    // SAFETY: the head records the layout that the block was allocated with.
+    unsafe {
+        let layout = Layout::from_size_align_unchecked(block.as_ref().size, BLOCK_ALIGNMENT);
+        alloc::dealloc(block.as_ptr().cast(), layout);
+    }
+}
+
+/// # Safety
+/// `block` is alive.
+unsafe fn bytes_of(block: NonNull<Block>) -> *mut u8 {
+    // SAFETY: the head is followed by the bytes in the same allocation.
+    unsafe { block.as_ptr().add(1).cast() }
+}
+
+/// Makes the compiler take new memory for initialised, with whatever bytes it has: clearing a large body that is about
+/// to be overwritten would cost as much as receiving it.
+#[inline]
+fn fill_arbitrarily(memory: *mut u8) {
+    // SAFETY: the statement does nothing; to the compiler it may have written anything to the memory.
+    unsafe { std::arch::asm!("/* {0} */", in(reg) memory, options(nostack, preserves_flags)) };
+}
