@@ -1,0 +1,117 @@
+//! Waking the reactor from other threads, without a system call while it is awake.
+//!
+//! One word says AWAKE, ASLEEP or NOTIFIED. Protocol, free of lost wake-ups:
+//! - `wake` swaps in NOTIFIED; only if it found ASLEEP it writes the eventfd.
+//! - the reactor turns AWAKE into ASLEEP before it may sleep; where that fails a notification is pending and it must not.
+//! - after sleeping (or not) it swaps in AWAKE; NOTIFIED found there is reported as one `Woken`.
+//!
+//! Every access is a read-modify-write, so what a thread did before `wake` is seen by the reactor after the swap that
+//! reports it, also where several wake-ups coalesced. A write that comes late, after the reactor rose for another reason,
+//! only makes its next sleep short. The eventfd is never read: both drivers watch it for edges.
+
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const AWAKE: u32 = 0;
+const ASLEEP: u32 = 1;
+const NOTIFIED: u32 = 2;
+
+/// Wakes one reactor. Any thread may use it, also after the driver is gone.
+#[derive(Clone, Debug)]
+pub struct Waker {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: AtomicU32,
+    eventfd: OwnedFd,
+}
+
+impl Waker {
+    /// Makes the reactor's current or next `wait` return with a `Woken`. Never blocks, and is no cancellation point.
+    pub fn wake(&self) {
+        if self.shared.state.swap(NOTIFIED, Ordering::SeqCst) != ASLEEP {
+            return;
+        }
+        let one = 1_u64;
+        // SAFETY: the kernel reads eight bytes from a live local. The eventfd is non-blocking, and its count cannot reach
+        // the limit where a write fails.
+        unsafe {
+            libc::syscall(
+                libc::SYS_write,
+                self.shared.eventfd.as_raw_fd(),
+                &raw const one,
+                size_of::<u64>(),
+            )
+        };
+    }
+
+    pub(super) fn new() -> Result<Self, i32> {
+        // SAFETY: no pointers; the result is checked.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        if fd < 0 {
+            return Err(super::buffers::errno());
+        }
+        // SAFETY: a descriptor that was just created and that nothing else owns.
+        let eventfd = unsafe { OwnedFd::from_raw_fd(fd) };
+        Ok(Self {
+            shared: Arc::new(Shared {
+                state: AtomicU32::new(AWAKE),
+                eventfd,
+            }),
+        })
+    }
+
+    /// The descriptor a driver watches.
+    pub(super) fn fd(&self) -> RawFd {
+        self.shared.eventfd.as_raw_fd()
+    }
+
+    /// Reactor: about to sleep. False: a notification is pending, do not.
+    pub(super) fn fall_asleep(&self) -> bool {
+        self.shared
+            .state
+            .compare_exchange(AWAKE, ASLEEP, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
+    }
+
+    /// Reactor: after the wait, whether it slept or not. True: somebody called `wake`.
+    pub(super) fn rise(&self) -> bool {
+        self.shared.state.swap(AWAKE, Ordering::SeqCst) == NOTIFIED
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn eventfd_count(waker: &Waker) -> u64 {
+        let mut count = 0_u64;
+        // SAFETY: the kernel writes at most eight bytes into a live local.
+        unsafe { libc::read(waker.fd(), (&raw mut count).cast(), size_of::<u64>()) };
+        count
+    }
+
+    #[test]
+    fn an_awake_reactor_costs_no_system_call() {
+        let waker = Waker::new().unwrap();
+        waker.wake();
+        waker.wake();
+        assert_eq!(eventfd_count(&waker), 0);
+        assert!(!waker.fall_asleep(), "a pending notification forbids sleeping");
+        assert!(waker.rise());
+        assert!(!waker.rise(), "wake-ups coalesce into one");
+    }
+
+    #[test]
+    fn only_the_first_waker_of_a_sleeper_writes() {
+        let waker = Waker::new().unwrap();
+        assert!(waker.fall_asleep());
+        waker.wake();
+        waker.wake();
+        assert_eq!(eventfd_count(&waker), 1);
+        assert!(waker.rise());
+    }
+}
