@@ -1,0 +1,219 @@
+//! `docs/compatibility.md` tells the truth: its tables name every function and option of the interface (`tests/facts`),
+//! and what they say of an option is what the library answers. The RFC tables have a row for each SHALL, with a test
+//! that exists.
+
+use monocoque::constants::{ZMQ_PAIR, ZMQ_XSUB};
+use monocoque::options::{Access, ContextOptions, Options, ROWS, Row, row};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The rows of a table of facts, without its headline.
+fn facts(name: &str) -> Vec<Vec<String>> {
+    let text = read(format!("tests/facts/{name}.tsv"));
+    text.lines()
+        .skip(1)
+        .map(|line| line.split('\t').map(String::from).collect())
+        .collect()
+}
+
+/// The rows of the first table under a headline of the document, without code marks.
+fn table(headline: &str) -> Vec<Vec<String>> {
+    let document = read("docs/compatibility.md");
+    let lines: Vec<&str> = document.lines().collect();
+    let start = lines
+        .iter()
+        .position(|line| line.trim_start_matches('#').trim() == headline && line.starts_with('#'));
+    let start = start.unwrap_or_else(|| panic!("no headline: {headline}"));
+    let table = lines[start + 1..].iter().skip_while(|line| !line.starts_with('|'));
+    let cells = |line: &&str| {
+        line.trim_matches('|')
+            .split('|')
+            .map(|cell| cell.trim().replace('`', ""))
+            .collect()
+    };
+    table
+        .take_while(|line| line.starts_with('|'))
+        .skip(2)
+        .map(cells)
+        .collect()
+}
+
+#[test]
+fn every_function_has_a_row_and_what_is_not_yet_there_says_how_it_fails() {
+    let documented = table("Functions");
+    let names = |rows: &[Vec<String>]| rows.iter().map(|row| row[..2].to_vec()).collect::<Vec<_>>();
+    assert_eq!(names(&documented), names(&facts("functions")));
+    for row in &documented {
+        match (row[1].as_str(), row[2].as_str()) {
+            ("stable", "same") => {}
+            ("stable", "not yet") => assert!(row[3].starts_with("ENOTSUP"), "{row:?}"),
+            ("stable", "different") => assert!(!row[3].is_empty(), "{row:?}"),
+            ("draft", "not yet") => assert_eq!(row[3], "not exported"),
+            _ => panic!("{row:?}"),
+        }
+    }
+}
+
+#[test]
+fn exactly_the_stable_functions_are_defined() {
+    let mut defined = BTreeSet::new();
+    for file in sources(&root().join("src/abi")) {
+        let text = read(file);
+        let definitions = text
+            .lines()
+            .map(str::trim_start)
+            .filter(|line| line.starts_with("pub "));
+        for (_, name) in definitions.filter_map(|line| line.split_once("fn zmq_")) {
+            defined.insert(format!("zmq_{}", name.split('(').next().unwrap_or_default()));
+        }
+    }
+    let stable = facts("functions")
+        .into_iter()
+        .filter(|row| row[1] == "stable")
+        .map(|mut row| row.swap_remove(0));
+    assert_eq!(defined, stable.collect());
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] })
+        .collect()
+}
+
+#[test]
+fn every_stable_option_has_a_row_in_the_document_and_in_the_code() {
+    let documented = table("Socket options");
+    let stable: BTreeSet<_> = facts("options")
+        .into_iter()
+        .filter(|row| row[3] == "stable")
+        .map(|row| row[..2].to_vec())
+        .collect();
+    assert_eq!(
+        documented.iter().map(|row| row[..2].to_vec()).collect::<BTreeSet<_>>(),
+        stable
+    );
+    let in_code: Vec<_> = ROWS
+        .iter()
+        .map(|row| [row.name.to_owned(), row.number.to_string(), access(row)])
+        .collect();
+    assert_eq!(
+        documented.iter().map(|row| row[..3].to_vec()).collect::<Vec<_>>(),
+        in_code
+    );
+}
+
+fn access(row: &Row) -> String {
+    let word = match row.access {
+        Access::SetGet => "set, get",
+        Access::Set => "set",
+        Access::Get => "get",
+        Access::Neither => "-",
+    };
+    word.to_owned()
+}
+
+/// "Same" and "different" options accept some value that is not their default's, or can only be read; the others refuse
+/// all.
+#[test]
+fn the_status_of_an_option_is_what_the_library_answers() {
+    for documented in table("Socket options") {
+        let row = row(documented[1].parse().unwrap()).unwrap();
+        let works = accepts_a_change(row) || row.access == Access::Get && documented[0] != "ZMQ_ZAP_DOMAIN";
+        match documented[3].as_str() {
+            "same" => assert!(works, "{documented:?}"),
+            "different" => assert!(works && !documented[4].is_empty(), "{documented:?}"),
+            "not yet" | "same (EINVAL)" => assert!(!works && !documented[4].is_empty(), "{documented:?}"),
+            _ => panic!("{documented:?}"),
+        }
+    }
+}
+
+/// Whether a setting that would change something is accepted by a socket of any type.
+fn accepts_a_change(row: &Row) -> bool {
+    let one = 1i32.to_ne_bytes();
+    let wide = 1i64.to_ne_bytes();
+    let changes: [&[u8]; 5] = [&one, &wide, b"name", b"127.0.0.1", &[1; 32]];
+    (ZMQ_PAIR..=ZMQ_XSUB).any(|socket_type| {
+        let mut options = Options::new(socket_type);
+        // What a publisher's owner may subscribe to depends on this option; other types refuse it.
+        let _ = options.set(monocoque::constants::ZMQ_XPUB_MANUAL, Some(&one));
+        changes
+            .iter()
+            .any(|change| options.set(row.number, Some(change)).is_ok())
+    })
+}
+
+#[test]
+fn draft_options_are_listed_and_refused() {
+    let documented = table("Draft options");
+    let listed: BTreeSet<_> = documented.iter().map(|row| row[..2].to_vec()).collect();
+    for fact in facts("options").into_iter().filter(|row| row[3] == "draft") {
+        assert!(listed.contains(&fact[..2]), "{fact:?}");
+    }
+    for documented in documented {
+        assert_eq!(documented[2], "not yet");
+        assert!(row(documented[1].parse().unwrap()).is_none(), "{documented:?}");
+    }
+}
+
+#[test]
+fn every_context_option_is_listed_and_known_and_no_other_number_is() {
+    let mut listed = BTreeSet::new();
+    for documented in table("Context options") {
+        let number: i32 = documented[1].parse().unwrap();
+        let set = ContextOptions::new().set(number, 1).is_ok();
+        let get = ContextOptions::new().get(number).is_ok();
+        // Number 8 takes away a processor that number 7 added.
+        let removes = number == 8 && {
+            let mut options = ContextOptions::new();
+            options.set(7, 1).is_ok() && options.set(8, 1).is_ok()
+        };
+        assert!(set || get || removes, "{documented:?}");
+        assert!(documented[2] == "same" || !documented[3].is_empty(), "{documented:?}");
+        listed.insert(number);
+    }
+    for number in (-10..200).filter(|number| !listed.contains(number)) {
+        assert!(
+            ContextOptions::new().set(number, 1).is_err() && ContextOptions::new().get(number).is_err(),
+            "{number}"
+        );
+    }
+}
+
+/// The number of SHALLs that each section of RFC 28 to 31 has as list items.
+const SHALLS: [(&str, usize); 11] = [
+    ("28/REQREP: REQ", 8),
+    ("28/REQREP: REP", 11),
+    ("28/REQREP: DEALER", 11),
+    ("28/REQREP: ROUTER", 11),
+    ("29/PUBSUB: PUB", 11),
+    ("29/PUBSUB: XPUB", 12),
+    ("29/PUBSUB: SUB", 8),
+    ("29/PUBSUB: XSUB", 13),
+    ("30/PIPELINE: PUSH", 10),
+    ("30/PIPELINE: PULL", 7),
+    ("31/EXPAIR: PAIR", 10),
+];
+
+#[test]
+fn every_shall_names_a_test_that_exists() {
+    let exists = |test: &str| test.contains('/') && root().join(test.split("::").next().unwrap_or_default()).is_file();
+    let mut without = Vec::new();
+    for (headline, count) in SHALLS {
+        let rows = table(headline);
+        assert_eq!(rows.len(), count, "{headline}");
+        without.extend(rows.into_iter().filter(|row| !row[1].split(", ").all(exists)));
+    }
+    assert!(without.is_empty(), "{} without a test: {without:#?}", without.len());
+}
