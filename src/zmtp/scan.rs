@@ -11,7 +11,8 @@ use super::frame::{Header, decode_header};
 pub struct ScanLimits {
     /// The run ends after this many complete messages.
     pub max_messages: usize,
-    /// A message frame with a larger body, in bytes, is an error (`ZMQ_MAXMSGSIZE`); `None` is no limit.
+    /// A frame with a larger body, in bytes, is an error (`ZMQ_MAXMSGSIZE`, which libzmq applies to command frames as
+    /// well); `None` is no limit.
     pub max_body: Option<u64>,
     /// The run ends before a message frame whose body has at least this many bytes.
     pub large_threshold: u64,
@@ -39,7 +40,7 @@ pub enum Stop {
     NeedMore,
     /// A whole header of a message frame whose body is not all there.
     Incomplete(Header),
-    /// A command frame, complete or not; its length is not checked against any limit.
+    /// A command frame, complete or not.
     Command(Header),
     /// A message frame, complete or not, whose body has at least `large_threshold` bytes.
     Large(Header),
@@ -77,10 +78,11 @@ pub fn scan(buffer: &[u8], limits: &ScanLimits) -> Result<Scan, ProtocolError> {
             }
             Err(error) => return run.invalid(error),
         };
+        if limits.max_body.is_some_and(|most| header.body_len > most) {
+            return run.invalid(ProtocolError::MessageTooLarge);
+        }
         if header.command {
             run.stop = Stop::Command(header);
-        } else if limits.max_body.is_some_and(|most| header.body_len > most) {
-            return run.invalid(ProtocolError::MessageTooLarge);
         } else if header.body_len >= limits.large_threshold {
             run.stop = Stop::Large(header);
         } else if header.body_len > (rest.len() - header.header_len) as u64 {
@@ -153,10 +155,10 @@ mod tests {
                 match decode_header(rest) {
                     Err(error) => Stop::Invalid(error),
                     Ok(None) => Stop::NeedMore,
-                    Ok(Some(header)) if header.command => Stop::Command(header),
                     Ok(Some(header)) if header.body_len > limits.max_body.unwrap_or(u64::MAX) => {
                         Stop::Invalid(ProtocolError::MessageTooLarge)
                     }
+                    Ok(Some(header)) if header.command => Stop::Command(header),
                     Ok(Some(header)) if header.body_len >= limits.large_threshold => Stop::Large(header),
                     Ok(Some(header)) if header.header_len as u64 + header.body_len > rest.len() as u64 => {
                         Stop::Incomplete(header)
@@ -265,6 +267,18 @@ mod tests {
                 Ok((buffer.len(), Stop::Limit))
             );
         }
+    }
+
+    #[test]
+    fn the_size_limit_holds_for_commands() {
+        let mut buffer = Vec::new();
+        encode_command(&mut buffer, b"SUBSCRIBE", &[&[b'x'; 40]]);
+        let at = |max_body| scan(&buffer, &ScanLimits { max_body, ..NO_LIMITS }).map(|run| run.stop);
+        assert_eq!(
+            at(Some(50)),
+            Ok(Stop::Command(decode_header(&buffer).unwrap().unwrap()))
+        );
+        assert_eq!(at(Some(49)), Err(ProtocolError::MessageTooLarge));
     }
 
     #[test]
