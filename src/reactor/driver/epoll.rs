@@ -5,6 +5,8 @@
 //! no operation is thus never armed, even if a forked child keeps its file open. Registrations change lazily, at the next
 //! `wait`: an operation that is started again in between costs at most one system call.
 
+mod registration;
+
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
@@ -12,6 +14,7 @@ use std::time::Duration;
 
 use io_uring::types::Timespec;
 
+use self::registration::{ONE_SHOT, Registration, control};
 use super::buffers::{errno, receive_now, send_now, uninterrupted};
 use super::provided::BufferPool;
 use super::table::{Table, admit};
@@ -34,7 +37,6 @@ const WAKE: u64 = u64::MAX;
 const READABLE: u32 = (libc::EPOLLIN | libc::EPOLLRDHUP) as u32;
 const WRITABLE: u32 = libc::EPOLLOUT as u32;
 const BROKEN: u32 = (libc::EPOLLERR | libc::EPOLLHUP) as u32;
-const ONE_SHOT: u32 = libc::EPOLLONESHOT as u32;
 
 /// The driver over one epoll instance.
 pub(super) struct EpollDriver {
@@ -68,21 +70,12 @@ enum Kind {
     Send { buffers: SendBuffers, blocked: bool },
 }
 
-/// One descriptor that has operations, or had some: what the kernel watches it for.
+/// One descriptor that has operations, or had some.
 #[derive(Default)]
 struct Descriptor {
     /// In the order in which they were started.
     operations: Vec<Token>,
-    registered: Registered,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Registered {
-    #[default]
-    No,
-    /// Known to the kernel, but its one shot was fired.
-    Disarmed,
-    Armed(u32),
+    registration: Registration,
 }
 
 impl EpollDriver {
@@ -142,10 +135,9 @@ impl EpollDriver {
             descriptor.operations.retain(|&other| other != token);
             if !descriptor.operations.is_empty() {
                 self.changed.push(fd);
-            } else if let Registered::Armed(_) = descriptor.registered {
-                descriptor.registered = Registered::No;
-                // It can only fail if the descriptor was closed, against the contract, and then there is nothing to delete.
-                let _ = control(&self.epoll, libc::EPOLL_CTL_DEL, fd, 0, 0);
+            } else {
+                // To stop watching cannot fail.
+                let _ = descriptor.registration.change(&self.epoll, fd, None);
             }
         }
         Some(kind)
@@ -164,17 +156,7 @@ impl EpollDriver {
                 continue;
             };
             let wanted = wanted_events(&self.operations, &descriptor.operations);
-            let outcome = match (descriptor.registered, wanted) {
-                (Registered::Armed(events), Some(wanted)) if events == wanted => continue,
-                (Registered::No | Registered::Disarmed, None) => continue,
-                (Registered::Armed(_), None) => control(&self.epoll, libc::EPOLL_CTL_DEL, fd, 0, 0),
-                (registered, Some(wanted)) => watch(&self.epoll, fd, registered, wanted),
-            };
-            descriptor.registered = match (outcome, wanted) {
-                (Ok(()), Some(wanted)) => Registered::Armed(wanted),
-                _ => Registered::No,
-            };
-            if let (Err(error), Some(_)) = (outcome, wanted) {
+            if let Err(error) = descriptor.registration.change(&self.epoll, fd, wanted) {
                 for token in descriptor.operations.clone() {
                     self.fail(token, error);
                 }
@@ -207,10 +189,7 @@ impl EpollDriver {
         let Some(descriptor) = self.descriptors.get_mut(&fd) else {
             return;
         };
-        if let Registered::Armed(armed) = descriptor.registered
-            && armed & ONE_SHOT != 0
-        {
-            descriptor.registered = Registered::Disarmed;
+        if descriptor.registration.fired() {
             self.changed.push(fd);
         }
         let readable = events & (READABLE | BROKEN) != 0;
@@ -435,30 +414,6 @@ fn wanted_events(operations: &Table<Token, Operation>, tokens: &[Token]) -> Opti
         }
     }
     (events != 0).then_some(events | one_shot)
-}
-
-/// Arms a descriptor. The kernel forgets it when it is closed, so that what is known here may be out of date.
-fn watch(epoll: &OwnedFd, fd: RawFd, registered: Registered, events: u32) -> Result<(), i32> {
-    let data = u64::from(fd.cast_unsigned());
-    let add = || control(epoll, libc::EPOLL_CTL_ADD, fd, events, data);
-    let modify = || control(epoll, libc::EPOLL_CTL_MOD, fd, events, data);
-    if registered == Registered::No {
-        return match add() {
-            Err(libc::EEXIST) => modify(),
-            other => other,
-        };
-    }
-    match modify() {
-        Err(libc::ENOENT) => add(),
-        other => other,
-    }
-}
-
-fn control(epoll: &OwnedFd, operation: libc::c_int, fd: RawFd, events: u32, data: u64) -> Result<(), i32> {
-    let mut event = libc::epoll_event { events, u64: data };
-    // SAFETY: the kernel reads the event, a live local.
-    let outcome = unsafe { libc::epoll_ctl(epoll.as_raw_fd(), operation, fd, &raw mut event) };
-    if outcome == 0 { Ok(()) } else { Err(errno()) }
 }
 
 fn accept_now(listener: RawFd) -> Result<OwnedFd, i32> {

@@ -15,7 +15,6 @@ mod buffers;
 mod epoll;
 mod probe;
 mod provided;
-mod ring;
 mod table;
 #[cfg(test)]
 mod tests;

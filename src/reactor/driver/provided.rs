@@ -227,6 +227,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_forked_child_does_not_inherit_the_memory() {
+        let pool = BufferPool::with_ring(4, 4096).unwrap();
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        for address in [
+            pool.memory.start,
+            pool.ring_address()
+                .map(|it| NonNull::new(it as *mut u8).unwrap())
+                .unwrap(),
+        ] {
+            let address = address.as_ptr() as u64;
+            let mut lines = maps.lines().skip_while(|line| {
+                let range = line.split(' ').next().and_then(|range| range.split_once('-'));
+                let bound = |text| u64::from_str_radix(text, 16).ok();
+                let bounds = range.and_then(|(low, high)| Some(bound(low)?..bound(high)?));
+                !bounds.is_some_and(|bounds| bounds.contains(&address))
+            });
+            let flags = lines.find(|line| line.starts_with("VmFlags:")).unwrap();
+            assert!(flags.contains(" dc"), "{flags}");
+        }
+    }
+
+    #[test]
     fn every_buffer_is_lent_once_and_comes_back() {
         let pool = BufferPool::with_list(4, 4096).unwrap();
         let mut lent = Vec::new();

@@ -4,6 +4,9 @@
 //! final completion queue entry and owns all memory that the kernel may touch meanwhile; the table's key is the user data.
 //! Dropping the driver cancels and reaps everything before any of that memory is freed.
 
+mod operation;
+mod ring;
+
 use std::collections::VecDeque;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
@@ -12,20 +15,16 @@ use std::time::Duration;
 use io_uring::types::{Fd, SubmitArgs, Timespec};
 use io_uring::{EnterFlags, IoUring, cqueue, opcode, squeue};
 
-use super::buffers::{EMPTY_VECTOR, message_header};
+use self::operation::{BUFFER_GROUP, Kind, Operation, SendOperation, failure};
+use self::ring::{SUBMISSIONS, errno_of};
 use super::provided::BufferPool;
-use super::ring::{self, SUBMISSIONS, errno_of};
 use super::table::{Table, admit};
 use super::{
-    Completion, Driver, Interest, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, ReceivedBuffer, SEGMENTS_PER_SEND_MAX,
-    SendBuffers, Token, Waker,
+    Completion, Driver, Interest, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, ReceivedBuffer, SendBuffers, Token, Waker,
 };
 
 /// Completion queue entries handed out per turn.
 const BATCH_MAX: usize = 256;
-
-/// The ring's one group of provided buffers.
-const BUFFER_GROUP: u16 = 0;
 
 /// Send operations kept for reuse.
 const SPARE_SENDS_MAX: usize = 32;
@@ -59,26 +58,6 @@ pub(super) struct UringDriver {
     wake_armed: bool,
     closing: bool,
     enter_flags: EnterFlags,
-}
-
-struct Operation {
-    fd: RawFd,
-    kind: Kind,
-    cancelling: bool,
-}
-
-enum Kind {
-    Accept,
-    Poll(u32),
-    Receive { starved: bool },
-    Send(Box<SendOperation>),
-}
-
-/// What the kernel reads during a send; never moves.
-struct SendOperation {
-    header: libc::msghdr,
-    vectors: [libc::iovec; SEGMENTS_PER_SEND_MAX],
-    buffers: SendBuffers,
 }
 
 impl UringDriver {
@@ -471,63 +450,5 @@ impl Drop for UringDriver {
             std::mem::forget(std::mem::take(&mut self.operations));
             std::mem::forget(Rc::clone(&self.pool));
         }
-    }
-}
-
-impl Operation {
-    fn entry(&self, token: Token) -> squeue::Entry {
-        let fd = Fd(self.fd);
-        let entry = match &self.kind {
-            Kind::Accept => opcode::AcceptMulti::new(fd)
-                .flags(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK)
-                .build(),
-            Kind::Poll(events) => opcode::PollAdd::new(fd, *events).build(),
-            Kind::Receive { .. } => opcode::RecvMulti::new(fd, BUFFER_GROUP).build(),
-            Kind::Send(send) => opcode::SendMsg::new(fd, &raw const send.header)
-                .flags(libc::MSG_NOSIGNAL as u32)
-                .build(),
-        };
-        entry.user_data(token)
-    }
-}
-
-impl SendOperation {
-    fn empty() -> Box<Self> {
-        Box::new(Self {
-            header: message_header(std::ptr::null_mut(), 0),
-            vectors: [EMPTY_VECTOR; SEGMENTS_PER_SEND_MAX],
-            buffers: SendBuffers::new(),
-        })
-    }
-
-    fn prepare(&mut self, buffers: SendBuffers) {
-        self.buffers = buffers;
-        let count = self.buffers.io_vectors(&mut self.vectors);
-        self.header = message_header(self.vectors.as_mut_ptr(), count);
-    }
-}
-
-/// The final completion of an operation that failed without the kernel.
-fn failure(token: Token, kind: Kind, error: i32) -> Completion {
-    match kind {
-        Kind::Accept => Completion::Accepted {
-            token,
-            result: Err(error),
-            more: false,
-        },
-        Kind::Poll(_) => Completion::Ready {
-            token,
-            result: Err(error),
-        },
-        Kind::Receive { .. } => Completion::Received {
-            token,
-            result: Err(error),
-            more: false,
-        },
-        Kind::Send(send) => Completion::Sent {
-            token,
-            result: Err(error),
-            buffers: send.buffers,
-        },
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Each is an ignored test, run alone by a test that starts this program again.
 
+use std::collections::HashMap;
 use std::net::TcpStream;
 use std::process::Command;
 
@@ -39,8 +40,22 @@ fn running_out_of_descriptors_is_an_error_that_passes() {
     run_alone("running_out_of_descriptors_alone");
 }
 
-fn open_descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").unwrap().count()
+/// The open descriptors and their flags; far fewer than 1000 are open in such a process.
+fn open_descriptors() -> HashMap<RawFd, i32> {
+    // SAFETY: asks for the flags of a number, open or not.
+    (0..1000)
+        .map(|number| (number, unsafe { libc::fcntl(number, libc::F_GETFD) }))
+        .filter(|(_, flags)| *flags >= 0)
+        .collect()
+}
+
+/// Opens a driver and looks at the descriptors that it brought: its own and the waker's.
+fn assert_close_on_exec(open: fn() -> Box<dyn Driver>) {
+    let before = open_descriptors();
+    let _driver = open();
+    let mut after = open_descriptors();
+    after.retain(|number, _| !before.contains_key(number));
+    assert_eq!(after.into_values().collect::<Vec<_>>(), [libc::FD_CLOEXEC; 2]);
 }
 
 fn use_everything(mut driver: Box<dyn Driver>) {
@@ -63,6 +78,8 @@ fn use_everything(mut driver: Box<dyn Driver>) {
 #[test]
 #[ignore = "started alone by no_descriptor_leaks"]
 fn no_descriptor_leaks_alone() {
+    assert_close_on_exec(io_uring_driver);
+    assert_close_on_exec(epoll_driver);
     let before = open_descriptors();
     for _ in 0..20 {
         use_everything(io_uring_driver());

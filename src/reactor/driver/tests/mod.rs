@@ -15,7 +15,13 @@ use std::time::{Duration, Instant};
 
 use super::epoll::EpollDriver;
 use super::uring::UringDriver;
-use super::{Completion, Driver, Segment, SendBuffers, Token};
+use super::{Completion, Driver, Segment, SendBuffers, Token, Waker};
+
+/// These cross threads.
+const _: fn() = || {
+    fn crosses<T: Send>() {}
+    crosses::<(SendBuffers, &Waker)>();
+};
 
 /// How long a test waits for what must come.
 const WATCHDOG: Duration = Duration::from_secs(20);

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::thread;
 
+use crate::message::Body;
+
 use super::super::{RECEIVE_BUFFERS, ReceivedBuffer, SEGMENTS_PER_SEND_MAX};
 use super::*;
 
@@ -13,6 +15,7 @@ on_both_drivers!(
     a_paused_receive_can_be_cancelled,
     sends_eight_megabytes_to_a_slow_reader,
     segments_go_out_in_order,
+    bodies_ride_by_reference,
     receive_and_send_together,
     empty_buffers_are_sent_at_once,
 );
@@ -184,6 +187,20 @@ fn segments_go_out_in_order(mut driver: Box<dyn Driver>) {
     let mut received = vec![0; expected.len()];
     far.read_exact(&mut received).unwrap();
     assert!(received == expected);
+}
+
+fn bodies_ride_by_reference(mut driver: Box<dyn Driver>) {
+    let (near, mut far) = unix_pair();
+    let body = Body::from_slice(b"body").unwrap();
+    let mut buffers = one_segment(b"frame ".to_vec());
+    buffers.push(Segment::Body(body.clone()));
+    buffers.push(Segment::Bytes(b" frame ".to_vec()));
+    buffers.push(Segment::Body(body));
+    driver.send(fd(&near), 1, buffers);
+    assert_eq!(summary(&next(&mut *driver)), (1, Ok(21), false));
+    let mut received = [0; 21];
+    far.read_exact(&mut received).unwrap();
+    assert_eq!(received, *b"frame body frame body");
 }
 
 fn receive_and_send_together(mut driver: Box<dyn Driver>) {
