@@ -46,11 +46,10 @@ const ANSWER: &str = "4.3.5 hello\n";
 #[test]
 fn nothing_but_the_interface_is_exported() {
     let expected: BTreeSet<String> = functions();
-    for (library, _) in LIBRARIES {
-        let symbols = run(Command::new("nm")
-            .args(["-D", "--defined-only"])
-            .arg(lib().join(library)));
-        assert_eq!(defined(&symbols), expected, "{library}");
+    let shared = LIBRARIES.map(|(library, _)| lib().join(library));
+    for library in shared.iter().chain([&built().join("libmonocoque.so")]) {
+        let symbols = run(Command::new("nm").args(["-D", "--defined-only"]).arg(library));
+        assert_eq!(defined(&symbols), expected, "{}", library.display());
     }
     let symbols = run(Command::new("nm")
         .args(["-g", "--defined-only"])
@@ -177,10 +176,7 @@ fn tree() -> &'static Path {
     })
 }
 
-/// Runs the installer on what cargo built for this test run: that stands next to this program.
 fn install(destination: &Path, compatible: &str, arguments: &[&str]) {
-    let program = env::current_exe().unwrap();
-    let build = program.parent().unwrap();
     let mut command = Command::new(Path::new(ROOT).join("install.sh"));
     command
         .args(arguments)
@@ -188,9 +184,14 @@ fn install(destination: &Path, compatible: &str, arguments: &[&str]) {
         .env("DESTDIR", destination)
         .env("LIBZMQ_COMPAT", compatible);
     run(command
-        .env("BUILD", build)
+        .env("BUILD", built())
         .env_remove("LIBDIR")
         .env_remove("INCLUDEDIR"));
+}
+
+/// Where cargo put the library that it built for this test run: next to this program.
+fn built() -> PathBuf {
+    env::current_exe().unwrap().parent().unwrap().to_owned()
 }
 
 fn lib() -> PathBuf {
