@@ -208,13 +208,12 @@ fn encode_ready(out: &mut Vec<u8>, config: &HandshakeConfig) -> Result<(), Proto
     Ok(())
 }
 
-/// The body size of a frame that may be a handshake command. An empty one is no command.
+/// The body size of a frame that may be a handshake command.
 fn command_size(header: &Header) -> Result<usize, ProtocolError> {
     if !header.command {
         return Err(ProtocolError::UnexpectedMessage);
     }
     match usize::try_from(header.body_len) {
-        Ok(0) => Err(ProtocolError::MalformedCommand),
         Ok(size) if size <= READY_SIZE_MAX => Ok(size),
         _ => Err(ProtocolError::ReadyTooLarge),
     }
