@@ -75,10 +75,10 @@ pub fn all_runs() -> Vec<Run> {
             runs.push(run);
         }
     }
-    for bytes in [64, 1024] {
+    for (bytes, size) in [(64, "64 B"), (1024, "1 KiB")] {
         let run = Run::new("throughput", &format!("tcp {bytes} {{seconds}} buffer"));
         runs.push(run.row(
-            &format!("throughput tcp {bytes} B, zmq_send and zmq_recv"),
+            &format!("throughput tcp {size}, zmq_send and zmq_recv"),
             "per_second",
             "M/s",
         ));
@@ -94,7 +94,7 @@ pub fn all_runs() -> Vec<Run> {
     for subscribers in [1, 10, 100] {
         let run = Run::new("fanout", &format!("{subscribers} 64 {{seconds}}"));
         runs.push(run.row(
-            &format!("fan-out 64 B, {subscribers} subscribers"),
+            &format!("fan-out 64 B, subscribers: {subscribers}"),
             "deliveries_per_second",
             "M/s",
         ));

@@ -1,4 +1,4 @@
-//! The routing table of a ROUTER (or STREAM, or SERVER-like) socket: routing id → pipe.
+//! The routing table of a ROUTER, or any socket that addresses its peers: routing id → pipe.
 //!
 //! Owned by one socket, used under its lock. Invariants: a routing id stands for one pipe; every route is once in
 //! `routes`, and `index` says where. A route's order among the others never depends on the hash.
