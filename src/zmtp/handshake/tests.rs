@@ -266,10 +266,10 @@ fn only_a_ready_command_ends_the_handshake() {
         after_greeting(b"\x04\x0a\x05ERROR\x03bad"),
         Err(ProtocolError::Refused(0))
     );
-    assert_eq!(
-        after_greeting(b"\x04\x0a\x05ERROR\x03400"),
-        Err(ProtocolError::Refused(400))
-    );
+    for (reason, status) in [(b"300", 300), (b"400", 400), (b"500", 500), (b"200", 0), (b"401", 0)] {
+        let frame = [b"\x04\x0a\x05ERROR\x03", &reason[..]].concat();
+        assert_eq!(after_greeting(&frame), Err(ProtocolError::Refused(status)));
+    }
     assert_eq!(after_greeting(b"\x04\x06\x05ERROR"), Err(ProtocolError::MalformedError));
     assert_eq!(
         after_greeting(b"\x06\0\0\0\0\0\0\0\x06\x05READY").map(|(count, _)| count),
