@@ -1,8 +1,8 @@
 //! The 64-octet greeting (RFC 37, "Formal Grammar" and "Version Negotiation").
 //!
 //! Ours is sent whole and at once, which the RFC allows to a peer that does not downgrade; libzmq accepts it in both
-//! roles. The peer's is checked octet by octet as it arrives, so that an older peer, another mechanism or bytes that are
-//! no greeting are known at the first octet that tells. As in libzmq the padding, the filler and as-server are not
+//! roles. The peer's is checked octet by octet as it arrives, so that an older peer, another mechanism or bytes that
+//! are no greeting are known at the first octet that tells. As in libzmq the padding, the filler and as-server are not
 //! looked at, and a signature ends in any odd octet.
 
 use super::error::ProtocolError;

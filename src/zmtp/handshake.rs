@@ -1,9 +1,9 @@
 //! Greeting and NULL handshake of one connection, in either role.
 //!
-//! [`Handshake::new`] puts our greeting into the output; our READY follows once the peer's greeting is complete, so that
-//! metadata goes to no peer of another version or mechanism. The handshake is done when the peer's READY has been
-//! read. Memory is bounded: at most [`READY_SIZE_MAX`] bytes and [`PROPERTIES_MAX`] properties of the peer are held, and
-//! they are allocated fallibly as they arrive. An error is final: every later input gives it again.
+//! [`Handshake::new`] puts our greeting into the output; our READY follows once the peer's greeting is complete, so
+//! that metadata goes to no peer of another version or mechanism. The handshake is done when the peer's READY has been
+//! read. Memory is bounded: at most [`READY_SIZE_MAX`] bytes and [`PROPERTIES_MAX`] properties of the peer are held,
+//! and they are allocated fallibly as they arrive. An error is final: every later input gives it again.
 
 use bytes::Bytes;
 
@@ -25,8 +25,8 @@ pub const ROUTING_ID_MAX: usize = 255;
 pub struct HandshakeConfig {
     /// Our socket type as the wire names it, such as `"DEALER"`.
     pub socket_type: &'static str,
-    /// Our routing id. As in libzmq the Identity property is sent by REQ, DEALER and ROUTER, empty if there is none, and
-    /// by no other type.
+    /// Our routing id. As in libzmq the Identity property is sent by REQ, DEALER and ROUTER, empty if there is none,
+    /// and by no other type.
     pub routing_id: Option<Bytes>,
     /// Whether a peer of this socket type may talk to us; [`pairs`] knows the RFC's table.
     pub accepts: fn(&str) -> bool,

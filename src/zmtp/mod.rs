@@ -1,12 +1,13 @@
 //! ZMTP 3.1 (RFC 37) and 3.0 (RFC 23) with the NULL mechanism, sans-I/O.
 //!
-//! Bytes go in, events and bytes come out: nothing here knows a descriptor, a clock, a thread or a random number, so the
-//! reactor, a calling thread, the tests and the fuzzers drive the same code. A connection is a [`Handshake`] until it
-//! answers [`Progress::Done`]; from then on it is frames, walked by [`scan`] and written with [`encode_header`], with the
-//! commands of [`command`] between them. Nothing here panics on what a peer sends, and every error is a [`ProtocolError`].
+//! Bytes go in, events and bytes come out: nothing here knows a descriptor, a clock, a thread or a random number, so
+//! the reactor, a calling thread, the tests and the fuzzers drive the same code. A connection is a [`Handshake`] until
+//! it answers [`Progress::Done`]; from then on it is frames, walked by [`scan`] and written with [`encode_header`],
+//! with the commands of [`command`] between them. Nothing here panics on what a peer sends, and every error is a
+//! [`ProtocolError`].
 //!
-//! Where the RFC leaves room, the behaviour is that of libzmq 4.3.5 as seen on the wire; where libzmq tolerates what the
-//! RFC forbids (reserved flag bits, `MORE` on a command, a message before READY), the RFC is followed.
+//! Where the RFC leaves room, the behaviour is that of libzmq 4.3.5 as seen on the wire; where libzmq tolerates what
+//! the RFC forbids (reserved flag bits, `MORE` on a command, a message before READY), the RFC is followed.
 #![forbid(unsafe_code)]
 
 pub mod command;

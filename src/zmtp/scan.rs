@@ -1,7 +1,7 @@
 //! Walks over the complete message frames at the start of a receive buffer, without copying.
 //!
-//! Whoever holds a connection's read half calls [`scan`] and moves the whole run it found in one copy. It keeps no state:
-//! a run may begin in the middle of a multipart message.
+//! Whoever holds a connection's read half calls [`scan`] and moves the whole run it found in one copy. It keeps no
+//! state: a run may begin in the middle of a multipart message.
 
 use super::error::ProtocolError;
 use super::frame::{Header, decode_header};

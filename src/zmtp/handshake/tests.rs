@@ -4,8 +4,8 @@ use super::*;
 use crate::zmtp::testing::Generator;
 
 /// What libzmq 4.3.5 sent for a DEALER with the routing id "me", captured on a raw socket.
-const LIBZMQ_GREETING: &[u8] =
-    b"\xff\0\0\0\0\0\0\0\x03\x7f\x03\x01NULL\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+const LIBZMQ_GREETING: &[u8] = b"\xff\0\0\0\0\0\0\0\x03\x7f\x03\x01NULL\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+    \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 const LIBZMQ_READY: &[u8] = b"\x04\x2b\x05READY\x0bSocket-Type\0\0\0\x06DEALER\x08Identity\0\0\0\x02me";
 
 fn config(socket_type: &'static str) -> HandshakeConfig {
