@@ -60,6 +60,11 @@ impl HostPort {
 
     /// The addresses of the host, in the resolver's order; at least one. May block with `Lookup::Names`.
     pub fn addresses(&self, ipv6: bool, lookup: Lookup) -> Result<Vec<SocketAddr>> {
+        let lookup = if could_be_name(&self.host) {
+            lookup
+        } else {
+            Lookup::Numeric
+        };
         let mut list = resolve(&self.host, ipv6, lookup)?;
         for address in &mut list {
             *address = self.complete(*address);
@@ -125,6 +130,12 @@ pub fn leading_number(text: &[u8]) -> i32 {
     }
     // The C library converts the saturated `long` to `int` by dropping its upper half.
     value as i32
+}
+
+/// Whether it makes sense to ask the name servers: other hosts fail at once, without any traffic.
+fn could_be_name(host: &[u8]) -> bool {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte) || !byte.is_ascii();
+    !host.is_empty() && host.iter().all(allowed)
 }
 
 fn first(list: Vec<SocketAddr>) -> Result<SocketAddr> {
@@ -237,6 +248,16 @@ mod tests {
         ];
         for (address, text) in table {
             assert_eq!(endpoint_text(&address.parse().unwrap()), text);
+        }
+    }
+
+    #[test]
+    fn only_what_could_be_a_name_is_looked_up() {
+        for host in ["localhost", "a.b-c_d.e", "ä", "127.0.0.1"] {
+            assert!(could_be_name(host.as_bytes()), "{host}");
+        }
+        for host in ["", "*", "[::1", "::1", "127.0.0.1/", " a", "a b", "a\t", "a;b", "a\0"] {
+            assert!(!could_be_name(host.as_bytes()), "{host:?}");
         }
     }
 
