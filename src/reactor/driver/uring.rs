@@ -10,7 +10,7 @@ mod ring;
 use std::collections::VecDeque;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use io_uring::types::{Fd, SubmitArgs, Timespec};
 use io_uring::{EnterFlags, IoUring, cqueue, opcode, squeue};
@@ -35,8 +35,8 @@ const WAKE: u64 = u64::MAX;
 /// Set in the user data of a cancellation; the rest is the token.
 const CANCELLATION: u64 = 1 << 63;
 
-/// Turns that dropping a driver waits for the kernel, of [`REAP_TURN`] each, before it rather leaks.
-const REAP_TURNS_MAX: usize = 100;
+/// How long dropping a driver waits for the kernel, in turns, before it rather leaks.
+const REAP_MAX: Duration = Duration::from_secs(5);
 const REAP_TURN: Duration = Duration::from_millis(50);
 
 /// The driver over one ring.
@@ -352,7 +352,8 @@ impl UringDriver {
             self.queued
                 .push_back(opcode::AsyncCancel::new(WAKE).build().user_data(CANCELLATION));
         }
-        for _ in 0..REAP_TURNS_MAX {
+        let deadline = Instant::now() + REAP_MAX;
+        while Instant::now() < deadline {
             self.batch = usize::MAX;
             while self.next().is_some() {}
             if self.operations.is_empty() && !self.wake_armed && self.queued.is_empty() {

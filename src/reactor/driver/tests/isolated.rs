@@ -68,7 +68,7 @@ fn use_everything(mut driver: Box<dyn Driver>) {
     let peers: Vec<_> = (0..5)
         .map(|_| TcpStream::connect(listener.local_addr().unwrap()).unwrap())
         .collect();
-    driver.wait(Some(WATCHDOG)).unwrap();
+    wait(&mut *driver);
     drop(driver.next());
     drop(driver.waker());
     drop(driver);

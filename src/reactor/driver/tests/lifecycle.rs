@@ -57,7 +57,7 @@ fn cancelling_what_has_completed_changes_nothing(mut driver: Box<dyn Driver>) {
     let (near, _far) = unix_pair();
     for token in 0..50 {
         driver.poll(fd(&near), Interest::Write, token);
-        driver.wait(Some(WATCHDOG)).unwrap();
+        wait(&mut *driver);
         driver.cancel(token);
         assert_eq!(summary(&next(&mut *driver)), (token, Ok(0), false));
         driver.cancel(token);
@@ -88,7 +88,7 @@ fn a_token_is_free_after_its_final_completion(mut driver: Box<dyn Driver>) {
     let (near, mut far) = unix_pair();
     for _ in 0..50 {
         driver.poll(fd(&near), Interest::Write, 1);
-        driver.wait(Some(WATCHDOG)).unwrap();
+        wait(&mut *driver);
         driver.cancel(1);
         assert_eq!(summary(&next(&mut *driver)), (1, Ok(0), false));
         driver.poll(fd(&near), Interest::Read, 1);
@@ -110,7 +110,7 @@ fn data_before_the_cancellation_is_not_lost(mut driver: Box<dyn Driver>) {
         let (now, later) = rest.split_at(rest.len().min(10_000));
         far.write_all(now).unwrap();
         rest = later;
-        driver.wait(Some(WATCHDOG)).unwrap();
+        wait(&mut *driver);
         driver.cancel(token);
         loop {
             match next(&mut *driver) {
@@ -132,15 +132,13 @@ fn data_before_the_cancellation_is_not_lost(mut driver: Box<dyn Driver>) {
     assert!(received == expected);
 }
 
-/// Waits until woken; the watchdog catches a lost wake-up.
 fn wait_until_woken(driver: &mut dyn Driver) {
-    let deadline = Instant::now() + WATCHDOG;
     loop {
-        driver.wait(Some(WATCHDOG)).unwrap();
+        wait(driver);
         match driver.next() {
             Some(Completion::Woken) => return,
             Some(other) => panic!("{other:?}"),
-            None => assert!(Instant::now() < deadline, "a wake-up was lost"),
+            None => {}
         }
     }
 }
@@ -195,7 +193,7 @@ fn a_wake_up_before_the_wait_counts(mut driver: Box<dyn Driver>) {
     let waker = driver.waker();
     waker.wake();
     waker.wake();
-    driver.wait(None).unwrap();
+    wait(&mut *driver);
     assert!(matches!(driver.next(), Some(Completion::Woken)));
     assert_quiet(&mut *driver);
     waker.wake();
@@ -258,7 +256,7 @@ fn dropping_with_operations_in_flight(mut driver: Box<dyn Driver>) {
     };
     unread_far.write_all(b"received and never asked for").unwrap();
     let _peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    driver.wait(Some(WATCHDOG)).unwrap();
+    wait(&mut *driver);
     // One that was never even submitted.
     driver.receive(fd(&blocked), 6);
     drop(driver);

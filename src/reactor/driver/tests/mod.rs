@@ -49,19 +49,33 @@ fn epoll_driver() -> Box<dyn Driver> {
     Box::new(EpollDriver::new().expect("epoll"))
 }
 
+/// Waits; a driver that sleeps through what must come is caught when the watchdog ends its sleep.
+fn wait(driver: &mut dyn Driver) {
+    let start = Instant::now();
+    driver.wait(Some(WATCHDOG)).unwrap();
+    assert!(start.elapsed() < WATCHDOG, "the driver slept through it");
+}
+
 /// The next completion but `Woken`.
 fn next(driver: &mut dyn Driver) -> Completion {
     let deadline = Instant::now() + WATCHDOG;
-    loop {
+    while Instant::now() < deadline {
         match driver.next() {
             Some(Completion::Woken) => {}
             Some(completion) => return completion,
-            None => {
-                assert!(Instant::now() < deadline, "nothing completes");
-                driver.wait(Some(WATCHDOG)).unwrap();
-            }
+            None => wait(driver),
         }
     }
+    panic!("the driver is busy without an end");
+}
+
+/// There is nothing to do: the driver sleeps for as long as it is told to.
+fn assert_sleeps(driver: &mut dyn Driver) {
+    assert_quiet(driver);
+    let (start, time) = (Instant::now(), Duration::from_millis(20));
+    driver.wait(Some(time)).unwrap();
+    assert!(start.elapsed() >= time, "the driver does not sleep");
+    assert!(driver.next().is_none());
 }
 
 /// Lets the driver do everything that it can do at once; there must be nothing to tell.
