@@ -6,5 +6,17 @@
 
 pub mod abi;
 pub mod constants;
+pub mod context;
 pub mod error;
+pub mod handle;
+pub mod hub;
+pub mod message;
+pub mod options;
+pub mod pattern;
+pub mod pipe;
+pub mod reactor;
+pub mod session;
+pub mod socket;
 pub mod sys;
+pub mod transport;
+pub mod zmtp;

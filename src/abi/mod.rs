@@ -2,4 +2,15 @@
 //! translate the error.
 #![allow(unsafe_code, reason = "this is the boundary to C")]
 
+pub mod atomic_counter;
+pub mod context;
 pub mod entry;
+pub mod info;
+pub mod message;
+pub mod messaging;
+pub mod polling;
+pub mod socket;
+pub mod stopwatch;
+pub mod threads;
+pub mod timers;
+pub mod z85;

@@ -1,5 +1,11 @@
 //! The few system calls and primitives that no crate wraps. Knows nothing of the rest of the library.
 
+pub mod clock;
 pub mod errno;
 pub mod futex;
 pub mod lock;
+pub mod mutex;
+pub mod net;
+pub mod scheduling;
+pub mod thread;
+pub mod waiter;

@@ -8,7 +8,6 @@
 
 pub mod address;
 pub mod endpoint;
-pub mod filter;
 pub mod ipc;
 pub mod resolver;
 pub mod settings;

@@ -32,13 +32,23 @@ impl Segment {
     }
 }
 
-/// A queue of segments, and how much of the first is sent already.
+/// A queue of segments and how far it is sent. Positions count the bytes from the first one that was ever queued.
+///
+/// What is sent is kept until [`SendBuffers::release_to`] says that it will not be needed again, so that a message of which
+/// only a part was sent can be sent anew ([`SendBuffers::rewind`]).
 #[derive(Default)]
 pub struct SendBuffers {
     segments: VecDeque<Segment>,
-    /// Sent bytes of the first segment; less than its length.
-    offset: usize,
-    remaining: usize,
+    /// The position of the first segment.
+    base: u64,
+    /// Everything before this position was released.
+    kept: u64,
+    /// Everything before this position was sent.
+    sent: u64,
+    /// The position behind the last segment.
+    end: u64,
+    /// The segment with the next byte to send, and where in it that is.
+    next: (usize, usize),
     spares: Vec<Vec<u8>>,
 }
 
@@ -54,46 +64,85 @@ impl SendBuffers {
         if length == 0 {
             self.finish(segment);
         } else {
-            self.remaining += length;
+            self.end += length as u64;
             self.segments.push_back(segment);
         }
     }
 
     /// Whether everything is sent.
     pub fn is_empty(&self) -> bool {
-        self.remaining == 0
+        self.sent == self.end
     }
 
     /// Bytes still to send.
     pub fn remaining(&self) -> usize {
-        self.remaining
+        (self.end - self.sent) as usize
+    }
+
+    /// The position of the next byte to send.
+    pub fn position(&self) -> u64 {
+        self.sent
     }
 
     /// Segments still to send, the first perhaps in part.
     pub fn segments(&self) -> usize {
-        self.segments.len()
+        self.segments.len() - self.next.0
     }
 
-    /// Takes the next `count` bytes as sent (all, where there are fewer). Finished bodies are dropped, finished vectors
-    /// kept for [`SendBuffers::take_spare`].
+    /// Takes the next `count` bytes as sent (all, where there are fewer). Once everything is sent, all is released.
     pub fn advance(&mut self, count: usize) {
-        let mut left = count.min(self.remaining);
-        self.remaining -= left;
+        let count = count.min(self.remaining());
+        self.sent += count as u64;
+        if self.sent == self.end {
+            return self.release_to(self.end);
+        }
+        self.next.1 += count;
+        while let Some(length) = self.segments.get(self.next.0).map(|segment| segment.bytes().len())
+            && self.next.1 >= length
+        {
+            self.next = (self.next.0 + 1, self.next.1 - length);
+        }
+    }
+
+    /// What is before this position (of what is sent) is not needed again. Finished bodies are dropped, finished vectors
+    /// kept for [`SendBuffers::take_spare`].
+    pub fn release_to(&mut self, position: u64) {
+        self.kept = position.clamp(self.kept, self.sent);
         while let Some(first) = self.segments.front() {
-            let rest = first.bytes().len() - self.offset;
-            if left < rest {
-                self.offset += left;
+            let end = self.base + first.bytes().len() as u64;
+            if end > self.kept {
                 return;
             }
-            left -= rest;
-            self.offset = 0;
+            self.base = end;
+            self.next.0 = self.next.0.saturating_sub(1);
             if let Some(finished) = self.segments.pop_front() {
                 self.finish(finished);
             }
         }
+        self.next = (0, 0);
     }
 
-    /// A finished vector, empty and with its capacity, for the next batch of frames.
+    /// Everything that was not released is to be sent again.
+    pub fn rewind(&mut self) {
+        self.sent = self.kept;
+        self.next = (0, (self.kept - self.base) as usize);
+    }
+
+    /// The bytes from a position (not released) to the end of its segment.
+    pub fn bytes_at(&self, position: u64) -> &[u8] {
+        let mut start = self.base;
+        for segment in &self.segments {
+            let bytes = segment.bytes();
+            let end = start + bytes.len() as u64;
+            if (start..end).contains(&position) {
+                return &bytes[(position - start) as usize..];
+            }
+            start = end;
+        }
+        &[]
+    }
+
+    /// A finished vector, as it was sent, for the next batch of frames.
     pub fn take_spare(&mut self) -> Option<Vec<u8>> {
         self.spares.pop()
     }
@@ -101,9 +150,9 @@ impl SendBuffers {
     /// Fills `vectors` with what comes next and says how many it filled. The pointers are good while the segments are
     /// queued, also when this value moves.
     pub(super) fn io_vectors(&self, vectors: &mut [libc::iovec; SEGMENTS_PER_SEND_MAX]) -> usize {
-        let mut skip = self.offset;
+        let mut skip = self.next.1;
         let mut count = 0;
-        for (vector, segment) in vectors.iter_mut().zip(&self.segments) {
+        for (vector, segment) in vectors.iter_mut().zip(self.segments.iter().skip(self.next.0)) {
             let bytes = &segment.bytes()[skip..];
             *vector = libc::iovec {
                 iov_base: bytes.as_ptr().cast_mut().cast(),
@@ -116,11 +165,10 @@ impl SendBuffers {
     }
 
     fn finish(&mut self, segment: Segment) {
-        if let Segment::Bytes(mut bytes) = segment
+        if let Segment::Bytes(bytes) = segment
             && self.spares.len() < SPARES_MAX
             && bytes.capacity() > 0
         {
-            bytes.clear();
             self.spares.push(bytes);
         }
     }
@@ -131,8 +179,8 @@ impl fmt::Debug for SendBuffers {
         write!(
             formatter,
             "SendBuffers({} bytes in {} segments)",
-            self.remaining,
-            self.segments.len()
+            self.remaining(),
+            self.segments()
         )
     }
 }
@@ -213,16 +261,46 @@ mod tests {
         assert_eq!((buffers.remaining(), buffers.segments()), (15, 2));
         buffers.advance(4);
         assert_eq!((buffers.remaining(), buffers.segments()), (11, 2));
+        buffers.release_to(4);
         assert!(buffers.take_spare().is_none());
         let mut vectors = [EMPTY_VECTOR; SEGMENTS_PER_SEND_MAX];
         assert_eq!(buffers.io_vectors(&mut vectors), 2);
         assert_eq!((vectors[0].iov_len, vectors[1].iov_len), (6, 5));
         buffers.advance(6);
-        let spare = buffers.take_spare().unwrap();
-        assert!(spare.is_empty() && spare.capacity() >= 10);
+        assert!(buffers.take_spare().is_none(), "what is not released is kept");
+        buffers.release_to(10);
+        assert_eq!(buffers.take_spare().unwrap().len(), 10);
         buffers.advance(usize::MAX);
         assert!(buffers.is_empty());
         assert_eq!(buffers.segments(), 0);
+    }
+
+    #[test]
+    fn rewinding_goes_back_to_what_was_released() {
+        let mut buffers = SendBuffers::new();
+        buffers.push(bytes(10, 1));
+        buffers.push(bytes(10, 2));
+        buffers.push(bytes(10, 3));
+        buffers.advance(25);
+        buffers.release_to(13);
+        assert_eq!(
+            (buffers.remaining(), buffers.segments(), buffers.position()),
+            (5, 1, 25)
+        );
+        assert_eq!(buffers.bytes_at(13), [2; 7]);
+        assert_eq!(buffers.bytes_at(20), [3; 10]);
+        buffers.rewind();
+        assert_eq!(
+            (buffers.remaining(), buffers.segments(), buffers.position()),
+            (17, 2, 13)
+        );
+        let mut vectors = [EMPTY_VECTOR; SEGMENTS_PER_SEND_MAX];
+        assert_eq!(buffers.io_vectors(&mut vectors), 2);
+        assert_eq!((vectors[0].iov_len, vectors[1].iov_len), (7, 10));
+        buffers.advance(17);
+        assert!(buffers.is_empty() && buffers.segments() == 0);
+        buffers.push(bytes(5, 4));
+        assert_eq!((buffers.remaining(), buffers.segments()), (5, 1));
     }
 
     #[test]

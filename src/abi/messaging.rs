@@ -1,0 +1,226 @@
+//! zmq_send(3), zmq_recv(3), and the other calls that send and receive.
+
+use std::ffi::{c_int, c_void};
+
+use libc::iovec;
+
+use crate::constants::ZMQ_SNDMORE;
+use crate::error::{Error, Result};
+use crate::message::{self, Message};
+use crate::pipe::{LARGE_BODY, Payload, Target};
+use crate::{entry, socket};
+
+/// The result of a call that tells a size: what does not fit an `int` is told as its largest value.
+fn size(len: usize) -> c_int {
+    c_int::try_from(len).unwrap_or(c_int::MAX)
+}
+
+/// The caller's buffer, which may be NULL where its length is 0.
+///
+/// # Safety
+/// `data` points to `len` readable bytes that live for `'a`, or `len` is 0.
+unsafe fn bytes<'a>(data: *const c_void, len: usize) -> Result<&'a [u8]> {
+    match (data.is_null(), len) {
+        (_, 0) => Ok(&[]),
+        (true, _) => Err(Error::Fault),
+        // SAFETY: as the caller promises.
+        (false, _) => Ok(unsafe { std::slice::from_raw_parts(data.cast(), len) }),
+    }
+}
+
+/// Sends a message part; a sent message is empty afterwards, any other is as it was.
+///
+/// # Safety
+/// `msg` is NULL or points to 64 bytes.
+unsafe fn send_message(msg: *mut Message, s: *mut c_void, flags: c_int) -> Result<c_int> {
+    let reference = socket::find(s)?;
+    // SAFETY: as the caller promises.
+    let message = unsafe { message::check_mut(msg) }?;
+    let len = message.len();
+    if message.prefers_reference(LARGE_BODY) {
+        let body = message.share().into_body()?;
+        socket::send(reference, Payload::Body(&body), flags)?;
+    } else {
+        socket::send(reference, Payload::Bytes(message.data()), flags)?;
+    }
+    drop(message.take());
+    Ok(size(len))
+}
+
+/// Receives a message part in place of what the message held.
+///
+/// # Safety
+/// `msg` is NULL or points to 64 bytes.
+unsafe fn receive_message(msg: *mut Message, s: *mut c_void, flags: c_int) -> Result<c_int> {
+    let reference = socket::find(s)?;
+    // SAFETY: as the caller promises.
+    let message = unsafe { message::check_mut(msg) }?;
+    socket::receive(reference, &mut Target::Message(message), flags)?;
+    Ok(size(message.len()))
+}
+
+entry! {
+    /// Sends a part from a buffer, which is copied: its length, or -1 with `EAGAIN`, `ENOTSUP`, `EFSM`, `ETERM`, `ENOTSOCK`,
+    /// `EINTR`, `EHOSTUNREACH`, `EFAULT` or `ENOMEM`. Source: zmq_send(3).
+    ///
+    /// # Safety
+    /// `buf` points to `len` readable bytes.
+    pub unsafe fn zmq_send(s: *mut c_void, buf: *const c_void, len: usize, flags: c_int) -> c_int, on_error -1 => {
+        let reference = socket::find(s)?;
+        // SAFETY: as the caller promises.
+        let data = unsafe { bytes(buf, len) }?;
+        socket::send(reference, Payload::Bytes(data), flags)?;
+        Ok(size(len))
+    }
+}
+
+entry! {
+    /// Sends a part from a buffer that stays valid and unchanged for good; large ones are not copied. Returns as `zmq_send`.
+    /// Source: zmq_send_const(3).
+    ///
+    /// # Safety
+    /// `buf` points to `len` bytes that are never changed or freed.
+    pub unsafe fn zmq_send_const(s: *mut c_void, buf: *const c_void, len: usize, flags: c_int) -> c_int, on_error -1 => {
+        let reference = socket::find(s)?;
+        // SAFETY: as the caller promises.
+        let data = unsafe { bytes(buf, len) }?;
+        if len < LARGE_BODY {
+            socket::send(reference, Payload::Bytes(data), flags)?;
+        } else {
+            // SAFETY: as the caller promises, the bytes stay.
+            let body = unsafe { Message::from_constant(data.as_ptr(), len) }.into_body()?;
+            socket::send(reference, Payload::Body(&body), flags)?;
+        }
+        Ok(size(len))
+    }
+}
+
+entry! {
+    /// Receives a part into a buffer, cut to its length: the part's whole length, or -1 with `EAGAIN`, `ENOTSUP`, `EFSM`,
+    /// `ETERM`, `ENOTSOCK`, `EINTR` or `EFAULT`. Source: zmq_recv(3).
+    ///
+    /// # Safety
+    /// `buf` points to `len` writable bytes.
+    pub unsafe fn zmq_recv(s: *mut c_void, buf: *mut c_void, len: usize, flags: c_int) -> c_int, on_error -1 => {
+        let reference = socket::find(s)?;
+        let buffer = match (buf.is_null(), len) {
+            (_, 0) => &mut [],
+            (true, _) => return Err(Error::Fault),
+            // SAFETY: as the caller promises; the bytes are only written to.
+            (false, _) => unsafe { std::slice::from_raw_parts_mut(buf.cast::<u8>(), len) },
+        };
+        let mut target = Target::Buffer { buffer, len: 0 };
+        socket::receive(reference, &mut target, flags)?;
+        match target {
+            Target::Buffer { len, .. } => Ok(size(len)),
+            _ => Err(Error::Fault),
+        }
+    }
+}
+
+entry! {
+    /// Sends a part, which is empty afterwards: its length, or -1 as `zmq_send`; then it is as it was. Source: zmq_msg_send(3).
+    ///
+    /// # Safety
+    /// `msg` is NULL or points to an initialised message.
+    pub unsafe fn zmq_msg_send(msg: *mut Message, s: *mut c_void, flags: c_int) -> c_int, on_error -1 => {
+        // SAFETY: as the caller promises.
+        unsafe { send_message(msg, s, flags) }
+    }
+}
+
+entry! {
+    /// Receives a part, in place of what the message held: its length, or -1 as `zmq_recv`. Source: zmq_msg_recv(3).
+    ///
+    /// # Safety
+    /// `msg` is NULL or points to an initialised message.
+    pub unsafe fn zmq_msg_recv(msg: *mut Message, s: *mut c_void, flags: c_int) -> c_int, on_error -1 => {
+        // SAFETY: as the caller promises.
+        unsafe { receive_message(msg, s, flags) }
+    }
+}
+
+entry! {
+    /// As `zmq_msg_send`. Source: zmq_sendmsg(3).
+    ///
+    /// # Safety
+    /// As `zmq_msg_send`.
+    pub unsafe fn zmq_sendmsg(s: *mut c_void, msg: *mut Message, flags: c_int) -> c_int, on_error -1 => {
+        // SAFETY: as the caller promises.
+        unsafe { send_message(msg, s, flags) }
+    }
+}
+
+entry! {
+    /// As `zmq_msg_recv`. Source: zmq_recvmsg(3).
+    ///
+    /// # Safety
+    /// As `zmq_msg_recv`.
+    pub unsafe fn zmq_recvmsg(s: *mut c_void, msg: *mut Message, flags: c_int) -> c_int, on_error -1 => {
+        // SAFETY: as the caller promises.
+        unsafe { receive_message(msg, s, flags) }
+    }
+}
+
+entry! {
+    /// Sends the buffers as the parts of one message: the length of the last, or -1 as `zmq_send`, or with `EINVAL`.
+    ///
+    /// # Safety
+    /// `iov` points to `count` vectors of readable bytes.
+    pub unsafe fn zmq_sendiov(s: *mut c_void, iov: *mut iovec, count: usize, flags: c_int) -> c_int, on_error -1 => {
+        let reference = socket::find(s)?;
+        if count == 0 || iov.is_null() {
+            return Err(Error::Invalid);
+        }
+        let mut sent = 0;
+        for place in 0..count {
+            // SAFETY: as the caller promises.
+            let vector = unsafe { &*iov.add(place) };
+            let more = if place + 1 < count { flags | ZMQ_SNDMORE } else { flags & !ZMQ_SNDMORE };
+            // SAFETY: as the caller promises.
+            let data = unsafe { bytes(vector.iov_base, vector.iov_len) }?;
+            socket::send(reference, Payload::Bytes(data), more)?;
+            sent = size(vector.iov_len);
+        }
+        Ok(sent)
+    }
+}
+
+entry! {
+    /// Receives the parts of one message, at most `*count`, each into memory from malloc(3) that the caller frees; `*count`
+    /// becomes their number. That number, or -1 as `zmq_recv`, or with `EINVAL` or `ENOMEM`.
+    ///
+    /// # Safety
+    /// `count` points to a `size_t` and `iov` to that many vectors, which are written to.
+    pub unsafe fn zmq_recviov(s: *mut c_void, iov: *mut iovec, count: *mut usize, flags: c_int) -> c_int, on_error -1 => {
+        let reference = socket::find(s)?;
+        if count.is_null() || iov.is_null() {
+            return Err(Error::Invalid);
+        }
+        // SAFETY: as the caller promises.
+        let wanted = unsafe { count.replace(0) };
+        if wanted == 0 {
+            return Err(Error::Invalid);
+        }
+        for place in 0..wanted {
+            let mut part = Message::new();
+            let more = socket::receive(reference, &mut Target::Message(&mut part), flags)?;
+            // SAFETY: malloc has no preconditions; one byte more keeps an empty part apart from a failure.
+            let copy = unsafe { libc::malloc(part.len().max(1)) };
+            if copy.is_null() {
+                return Err(Error::NoMemory);
+            }
+            // SAFETY: the memory was just allocated with at least this length.
+            unsafe { std::ptr::copy_nonoverlapping(part.data().as_ptr(), copy.cast::<u8>(), part.len()) };
+            // SAFETY: as the caller promises, there are `wanted` vectors and a count.
+            unsafe {
+                *iov.add(place) = iovec { iov_base: copy, iov_len: part.len() };
+                *count = place + 1;
+            }
+            if !more {
+                return Ok(size(place + 1));
+            }
+        }
+        Ok(size(wanted))
+    }
+}

@@ -1,0 +1,193 @@
+//! The inproc names of a context (zmq_inproc(7)): which socket is bound to a name, and who connected before anybody was.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+use crate::error::{Error, Result};
+use crate::pipe::{End, Lane, Peer, Record};
+use crate::session::{Owner, next_id};
+use crate::sys::mutex::Mutex;
+
+/// One side of an inproc connection.
+#[derive(Clone)]
+pub struct InprocSide {
+    /// The socket.
+    pub owner: Arc<dyn Owner>,
+    /// The number of the socket, which tells sockets apart.
+    pub socket: u64,
+    /// ZMQ_SNDHWM in messages (0: none).
+    pub send_limit: u32,
+    /// ZMQ_RCVHWM in messages (0: none).
+    pub receive_limit: u32,
+    /// ZMQ_ROUTING_ID.
+    pub routing_id: Bytes,
+    /// ZMQ_CONFLATE.
+    pub conflate: bool,
+}
+
+/// A connection to a name that nobody is bound to.
+struct Pending {
+    id: u64,
+    side: InprocSide,
+    to_binder: Arc<Lane>,
+    from_binder: Arc<Lane>,
+    late: Arc<LatePeer>,
+}
+
+#[derive(Default)]
+struct Names {
+    bound: HashMap<Vec<u8>, InprocSide>,
+    pending: HashMap<Vec<u8>, Vec<Pending>>,
+}
+
+/// The inproc names of a context.
+#[derive(Default)]
+pub struct InprocNames {
+    names: Mutex<Names>,
+}
+
+impl InprocNames {
+    /// Binds a name, and completes the connections that wait for it.
+    ///
+    /// Errors: `EADDRINUSE`.
+    pub fn bind(&self, name: &[u8], binder: InprocSide) -> Result<()> {
+        let mut names = self.names.lock();
+        if names.bound.contains_key(name) {
+            return Err(Error::AddressInUse);
+        }
+        names.bound.insert(name.to_owned(), binder.clone());
+        let pending = names.pending.remove(name).unwrap_or_default();
+        drop(names);
+        for connection in pending {
+            complete(connection, &binder);
+        }
+        Ok(())
+    }
+
+    /// Frees a name that this socket is bound to.
+    ///
+    /// Errors: `ENOENT`.
+    pub fn unbind(&self, name: &[u8], socket: u64) -> Result<()> {
+        let mut names = self.names.lock();
+        match names.bound.get(name) {
+            Some(side) if side.socket == socket => {
+                names.bound.remove(name);
+                Ok(())
+            }
+            _ => Err(Error::NoEntry),
+        }
+    }
+
+    /// Connects to a name, bound or not: the pipe's number and the connecting socket's end.
+    pub fn connect(&self, name: &[u8], side: InprocSide) -> (u64, End) {
+        let id = next_id();
+        let mut names = self.names.lock();
+        let binder = names.bound.get(name).cloned();
+        let (send, receive) = match &binder {
+            Some(binder) => limits(&side, binder),
+            None => (side.send_limit, side.receive_limit),
+        };
+        let to_binder = Arc::new(Lane::new(send));
+        let from_binder = Arc::new(Lane::new(receive));
+        let late = Arc::new(LatePeer::default());
+        let peer: Arc<dyn Peer> = late.clone();
+        let end = End::new(from_binder.clone(), to_binder.clone(), peer);
+        // A fresh lane takes a record; were there no memory for it, the peer would be one without a routing id.
+        drop(to_binder.push_record(Record::RoutingId(side.routing_id.clone())));
+        let connection = Pending { id, side, to_binder, from_binder, late };
+        match binder {
+            Some(binder) => {
+                drop(names);
+                complete(connection, &binder);
+            }
+            None => names.pending.entry(name.to_owned()).or_default().push(connection),
+        }
+        (id, end)
+    }
+
+    /// Forgets a connection that still waits for its name. True if it did.
+    pub fn forget(&self, id: u64) -> bool {
+        let mut names = self.names.lock();
+        let mut found = false;
+        names.pending.retain(|_, waiting| {
+            waiting.retain(|connection| {
+                found |= connection.id == id;
+                connection.id != id
+            });
+            !waiting.is_empty()
+        });
+        found
+    }
+}
+
+/// The high-water marks of a connection: from the connecting side, and to it. One without a limit makes the sum so.
+fn limits(connecting: &InprocSide, bound: &InprocSide) -> (u32, u32) {
+    let sum = |a: u32, b: u32| if a == 0 || b == 0 { 0 } else { a.saturating_add(b) };
+    (sum(connecting.send_limit, bound.receive_limit), sum(bound.send_limit, connecting.receive_limit))
+}
+
+fn complete(connection: Pending, binder: &InprocSide) {
+    let Pending { id, side, to_binder, from_binder, late } = connection;
+    let (send, receive) = limits(&side, binder);
+    from_binder.set_limit(receive);
+    if side.conflate || binder.conflate {
+        to_binder.keep_only_last();
+        from_binder.keep_only_last();
+    }
+    drop(from_binder.push_record(Record::RoutingId(binder.routing_id.clone())));
+    let end = End::new(to_binder.clone(), from_binder, side.owner.notifier(id));
+    binder.owner.attach(id, end);
+    late.complete(binder.owner.notifier(id));
+    if to_binder.set_limit(send) {
+        side.owner.notifier(id).writable();
+    }
+    side.owner.notifier(id).readable();
+}
+
+/// The peer of a connection whose other side may come later. What is asked of it before is asked of the other side then.
+#[derive(Default)]
+struct LatePeer {
+    peer: OnceLock<Arc<dyn Peer>>,
+    closed: Mutex<Option<i32>>,
+}
+
+impl LatePeer {
+    fn complete(&self, peer: Arc<dyn Peer>) {
+        let closed = {
+            let closed = self.closed.lock();
+            drop(self.peer.set(peer.clone()));
+            *closed
+        };
+        peer.readable();
+        if let Some(linger_ms) = closed {
+            peer.closed(linger_ms);
+        }
+    }
+}
+
+impl Peer for LatePeer {
+    fn readable(&self) {
+        if let Some(peer) = self.peer.get() {
+            peer.readable();
+        }
+    }
+
+    fn writable(&self) {
+        if let Some(peer) = self.peer.get() {
+            peer.writable();
+        }
+    }
+
+    fn closed(&self, linger_ms: i32) {
+        let mut closed = self.closed.lock();
+        match self.peer.get() {
+            Some(peer) => {
+                drop(closed);
+                peer.closed(linger_ms);
+            }
+            None => *closed = Some(linger_ms),
+        }
+    }
+}

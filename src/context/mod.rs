@@ -1,0 +1,212 @@
+//! A context: its options, the reactor threads (started with the first socket that needs them), the count of sockets and
+//! connections that termination waits for, and the inproc names.
+//!
+//! Any thread may call anything here. The context's own lock is a leaf: nothing is called back under it.
+
+mod inproc;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
+
+pub use inproc::{InprocNames, InprocSide};
+
+use crate::error::{Error, Result};
+use crate::handle::{Region, Table};
+use crate::options::{ContextOpt, ContextOptions};
+use crate::reactor::{Link, Running};
+use crate::sys::lock::Deferred;
+use crate::sys::mutex::Mutex;
+use crate::sys::scheduling::{self, Scheduling};
+use crate::sys::waiter::Waiter;
+
+/// The contexts that C programs hold handles of.
+pub static CONTEXTS: Table<Entry> = Table::new(Region::Contexts);
+
+/// What a context's handle leads to.
+pub struct Entry(pub Arc<Context>);
+
+impl Deferred for Entry {
+    fn run_deferred(&mut self) {}
+}
+
+/// A socket, as its context sees it.
+pub trait Member: Send + Sync {
+    /// The context ends: calls on the socket answer ETERM from now on.
+    fn terminate(&self);
+}
+
+/// A context.
+pub struct Context {
+    options: Mutex<ContextOptions>,
+    state: Mutex<State>,
+    terminating: AtomicBool,
+    /// inproc endpoints.
+    pub names: InprocNames,
+    seed: AtomicU32,
+}
+
+#[derive(Default)]
+struct State {
+    reactors: Vec<Running>,
+    members: HashMap<u64, Weak<dyn Member>>,
+    /// Connections and listeners that are not closed yet.
+    live: usize,
+    waiters: Vec<Arc<Waiter>>,
+}
+
+impl Context {
+    /// A context with default options and no thread.
+    pub fn new() -> Arc<Context> {
+        Arc::new(Context {
+            options: Mutex::new(ContextOptions::new()),
+            state: Mutex::new(State::default()),
+            terminating: AtomicBool::new(false),
+            names: InprocNames::default(),
+            seed: AtomicU32::new(crate::sys::clock::now_ns() as u32),
+        })
+    }
+
+    /// zmq_ctx_set.
+    pub fn set(&self, option: i32, value: i32) -> Result<()> {
+        self.options.lock().set(option, value)
+    }
+
+    /// zmq_ctx_get.
+    pub fn get(&self, option: i32) -> Result<i32> {
+        self.options.lock().get(option)
+    }
+
+    /// The options as they are now.
+    pub fn options(&self) -> ContextOptions {
+        self.options.lock().clone()
+    }
+
+    /// Whether calls must answer ETERM.
+    pub fn is_terminating(&self) -> bool {
+        self.terminating.load(Ordering::Acquire)
+    }
+
+    /// A start for numbers that should differ from socket to socket.
+    pub fn next_seed(&self) -> u32 {
+        self.seed.fetch_add(0x9e37_79b9, Ordering::Relaxed)
+    }
+
+    /// Counts a new socket.
+    ///
+    /// Errors: `EMFILE` at ZMQ_MAX_SOCKETS, `ETERM`, and what starting the threads answers.
+    pub fn join(&self, id: u64, member: Weak<dyn Member>) -> Result<()> {
+        self.start_reactors()?;
+        let limit = self.options.lock().int(ContextOpt::MaxSockets);
+        let mut state = self.state.lock();
+        if self.is_terminating() {
+            return Err(Error::Terminated);
+        }
+        if state.members.len() >= limit as usize {
+            return Err(Error::TooManyFiles);
+        }
+        state.members.insert(id, member);
+        Ok(())
+    }
+
+    /// A socket was closed.
+    pub fn leave(&self, id: u64) {
+        let mut state = self.state.lock();
+        state.members.remove(&id);
+        wake_if_done(&mut state);
+    }
+
+    /// A connection or listener was made.
+    pub fn connection_made(&self) {
+        self.state.lock().live += 1;
+    }
+
+    /// A connection or listener is closed.
+    pub fn connection_ended(&self) {
+        let mut state = self.state.lock();
+        state.live -= 1;
+        wake_if_done(&mut state);
+    }
+
+    /// The reactors that ZMQ_AFFINITY allows (bit n: reactor n; 0: all).
+    ///
+    /// Errors: `EMTHREAD` when there is none.
+    pub fn links(&self, affinity: u64) -> Result<Vec<Link>> {
+        let state = self.state.lock();
+        let allowed = |place: usize| affinity == 0 || place < 64 && affinity >> place & 1 == 1;
+        let links: Vec<Link> =
+            state.reactors.iter().enumerate().filter(|(place, _)| allowed(*place)).map(|(_, one)| one.link.clone()).collect();
+        if links.is_empty() { Err(Error::NoThread) } else { Ok(links) }
+    }
+
+    /// zmq_ctx_shutdown: every blocked and later call on the context's sockets answers ETERM. False: it was done before.
+    pub fn shutdown(&self) -> bool {
+        let state = self.state.lock();
+        let first = !self.terminating.swap(true, Ordering::AcqRel);
+        let members: Vec<Arc<dyn Member>> = state.members.values().filter_map(Weak::upgrade).collect();
+        drop(state);
+        if first {
+            members.iter().for_each(|member| member.terminate());
+        }
+        first
+    }
+
+    /// zmq_ctx_term: shuts down, waits until the last socket is closed and its messages are sent or its linger has passed,
+    /// and ends the threads.
+    ///
+    /// Errors: `EINTR`; the call can be made again.
+    pub fn terminate(&self) -> Result<()> {
+        self.shutdown();
+        let waiter = Waiter::mine()?;
+        loop {
+            waiter.prepare();
+            {
+                let mut state = self.state.lock();
+                if state.members.is_empty() && state.live == 0 {
+                    break;
+                }
+                state.waiters.push(waiter.clone());
+            }
+            let waited = waiter.wait(None, &mut []);
+            self.state.lock().waiters.retain(|one| !Arc::ptr_eq(one, &waiter));
+            waited?;
+        }
+        let reactors = std::mem::take(&mut self.state.lock().reactors);
+        reactors.into_iter().for_each(Running::stop);
+        Ok(())
+    }
+
+    fn start_reactors(&self) -> Result<()> {
+        let options = self.options();
+        let mut state = self.state.lock();
+        if !state.reactors.is_empty() || self.is_terminating() {
+            return Ok(());
+        }
+        let scheduling = Scheduling {
+            priority: options.int(ContextOpt::ThreadPriority),
+            policy: options.int(ContextOpt::ThreadSchedPolicy),
+            cpus: options.cpus().to_vec(),
+        };
+        let prefix = options.int(ContextOpt::ThreadNamePrefix);
+        for place in 0..options.int(ContextOpt::IoThreads) {
+            let name = if prefix == 0 { format!("ZMQbg/IO/{place}") } else { format!("{prefix}/ZMQbg/IO/{place}") };
+            let scheduling = scheduling.clone();
+            match Running::start(&name, move || scheduling::apply(&scheduling)) {
+                Ok(running) => state.reactors.push(running),
+                Err(error) => {
+                    let started = std::mem::take(&mut state.reactors);
+                    drop(state);
+                    started.into_iter().for_each(Running::stop);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn wake_if_done(state: &mut State) {
+    if state.members.is_empty() && state.live == 0 {
+        state.waiters.drain(..).for_each(|waiter| waiter.notify());
+    }
+}

@@ -1,0 +1,393 @@
+//! A socket's end of a pipe: reads one lane, writes the other. Touched only under the socket's lock.
+//!
+//! It decides when a connection is written to: a message into an idle connection goes at once, by its caller; messages that
+//! follow within [`BURST_GAP_NS`] are collected until they fill [`WRITE_BATCH`] or the oldest is [`FLUSH_AGE_NS`] old.
+
+use std::sync::Arc;
+
+use super::batch::{Batch, BodySlice, Cursor, Next, Record};
+use super::{Lane, Peer, Pushed};
+use crate::error::Result;
+use crate::message::{Body, Message, Metadata};
+use crate::sys::clock;
+
+/// A message this soon after the last write belongs to a burst, in nanoseconds.
+const BURST_GAP_NS: u64 = 3_000;
+/// No message of a burst is left unsent for longer by its caller, in nanoseconds.
+const FLUSH_AGE_NS: u64 = 50_000;
+/// A burst is written when it has this many bytes.
+const WRITE_BATCH: usize = 128 * 1024;
+/// In a burst the clock is read once in this many messages.
+const CLOCK_EVERY: u32 = 16;
+/// A call that may not block learns of new credit at most this often, in nanoseconds.
+const CREDIT_IVL_NS: u64 = 1_000_000;
+
+/// What is sent: one part of a message.
+#[derive(Clone, Copy, Debug)]
+pub enum Payload<'a> {
+    /// To be copied.
+    Bytes(&'a [u8]),
+    /// To ride by reference.
+    Body(&'a Body),
+}
+
+impl Payload<'_> {
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        match self {
+            Payload::Bytes(bytes) => bytes,
+            Payload::Body(body) => body,
+        }
+    }
+
+    #[inline]
+    fn push(self, batch: &mut Batch, more: bool) -> Result<()> {
+        match self {
+            Payload::Bytes(bytes) => batch.push_frame(bytes, more),
+            Payload::Body(body) => batch.push_body(body.clone(), more),
+        }
+    }
+}
+
+/// Where a received part goes.
+pub enum Target<'a> {
+    /// Into a message.
+    Message(&'a mut Message),
+    /// Into the caller's buffer, cut to its length; `len` becomes the part's whole length.
+    Buffer {
+        /// The buffer.
+        buffer: &'a mut [u8],
+        /// The whole length of the part.
+        len: usize,
+    },
+    /// Nowhere.
+    Discard,
+}
+
+impl Target<'_> {
+    /// Puts one part into the target.
+    #[inline]
+    pub fn fill(&mut self, body: BodySlice<'_>, more: bool, metadata: Option<&Arc<Metadata>>) -> Result<()> {
+        match self {
+            Target::Message(message) => {
+                **message = match body {
+                    BodySlice::Bytes(bytes) => Message::from_slice(bytes)?,
+                    BodySlice::Body(body) => Message::from_body(body),
+                };
+                message.set_more(more);
+                if let Some(metadata) = metadata {
+                    message.set_metadata(Some(metadata.clone()));
+                }
+            }
+            Target::Buffer { buffer, len } => {
+                let bytes = body.as_slice();
+                let kept = bytes.len().min(buffer.len());
+                buffer[..kept].copy_from_slice(&bytes[..kept]);
+                *len = bytes.len();
+            }
+            Target::Discard => {}
+        }
+        Ok(())
+    }
+
+    /// Puts a message that was taken from its pipe before into the target.
+    pub fn fill_with(&mut self, from: Message) {
+        match self {
+            Target::Message(message) => **message = from,
+            Target::Buffer { buffer, len } => {
+                let bytes = from.data();
+                let kept = bytes.len().min(buffer.len());
+                buffer[..kept].copy_from_slice(&bytes[..kept]);
+                *len = bytes.len();
+            }
+            Target::Discard => {}
+        }
+    }
+}
+
+/// How new the knowledge of free room must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credit {
+    /// As of now: calls that would block, polls, and patterns that would drop.
+    Fresh,
+    /// As of at most a millisecond ago: a loop of calls that may not block gets its `EAGAIN` as on libzmq.
+    Recent,
+}
+
+/// A socket's end of a pipe.
+pub struct End {
+    incoming: Arc<Lane>,
+    outgoing: Arc<Lane>,
+    peer: Arc<dyn Peer>,
+    is_connection: bool,
+    cursor: Cursor,
+    metadata: Option<Arc<Metadata>>,
+    /// In the middle of a message that is being read.
+    reading: bool,
+    read: u64,
+    read_told: u64,
+    /// After how many read messages the writer is told.
+    window: u64,
+    staged: Batch,
+    staging: bool,
+    sent: u64,
+    credit: u64,
+    limit: u32,
+    credit_at_ns: u64,
+    wrote_at_ns: u64,
+    unsent_since_ns: u64,
+    unsent: u32,
+    closed: bool,
+}
+
+impl End {
+    /// The end that reads `incoming` and writes `outgoing`, with `peer` at the other end.
+    pub fn new(incoming: Arc<Lane>, outgoing: Arc<Lane>, peer: Arc<dyn Peer>) -> End {
+        let limit = outgoing.limit();
+        End {
+            incoming,
+            outgoing,
+            is_connection: peer.is_connection(),
+            peer,
+            cursor: Cursor::default(),
+            metadata: None,
+            reading: false,
+            read: 0,
+            read_told: 0,
+            window: 1,
+            staged: Batch::default(),
+            staging: false,
+            sent: 0,
+            credit: 0,
+            limit,
+            credit_at_ns: 0,
+            wrote_at_ns: 0,
+            unsent_since_ns: 0,
+            unsent: 0,
+            closed: false,
+        }
+    }
+
+    /// Whether something can be read. If not, [`Peer::readable`] of this end's own peer object will tell.
+    #[inline]
+    pub fn poll(&mut self) -> bool {
+        if !self.cursor.is_empty() {
+            return true;
+        }
+        match self.incoming.take(&mut self.cursor.batch) {
+            Some(limit) => {
+                self.window = if limit == 0 { 1024 } else { u64::from(limit).div_ceil(2) };
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes the record that is next, if one is. Records of the connection itself are kept here.
+    #[inline]
+    pub fn take_record(&mut self) -> Option<Record> {
+        while self.poll() && self.cursor.record_is_next() {
+            match self.cursor.next() {
+                Next::Record(Record::Peer(metadata)) => self.metadata = Some(metadata),
+                Next::Record(record) => return Some(record),
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    /// Reads one part into `target`: `Some(more)`, or `None` if nothing is there. Records must have been taken before.
+    #[inline]
+    pub fn receive(&mut self, target: &mut Target<'_>) -> Result<Option<bool>> {
+        if !self.poll() {
+            return Ok(None);
+        }
+        let Next::Frame { more, body } = self.cursor.next() else { return Ok(None) };
+        let filled = target.fill(body, more, self.metadata.as_ref());
+        self.reading = more;
+        if !more {
+            self.read += 1;
+            if self.read - self.read_told >= self.window {
+                self.tell_read();
+            }
+        }
+        filled.map(|()| Some(more))
+    }
+
+    /// Reads one part as a message.
+    pub fn receive_message(&mut self) -> Result<Option<Message>> {
+        let mut message = Message::new();
+        Ok(self.receive(&mut Target::Message(&mut message))?.map(|_| message))
+    }
+
+    /// Drops the rest of the message that is being read.
+    pub fn skip_message(&mut self) -> Result<()> {
+        while self.reading && self.receive(&mut Target::Discard)?.is_some() {}
+        Ok(())
+    }
+
+    /// Whether everything was read and, the other end being closed, nothing follows.
+    pub fn is_finished(&mut self) -> bool {
+        self.cursor.is_empty() && self.incoming.is_finished()
+    }
+
+    /// The properties of the connection that the last part came through.
+    pub fn metadata(&self) -> Option<&Arc<Metadata>> {
+        self.metadata.as_ref()
+    }
+
+    /// Whether there is room for a message below the high-water mark. If not, the peer will call once there is.
+    #[inline]
+    pub fn can_write(&mut self, credit: Credit) -> bool {
+        !self.closed && (!self.is_full() || self.look_for_credit(credit))
+    }
+
+    /// Whether the other end is closed. If so, this one takes no more messages.
+    pub fn other_end_is_closed(&mut self) -> bool {
+        self.closed |= self.incoming.has_ended();
+        self.closed
+    }
+
+    /// Writes one part. A message becomes visible with its last part.
+    #[inline]
+    pub fn write(&mut self, payload: Payload<'_>, more: bool) -> Result<()> {
+        if more || self.staging {
+            payload.push(&mut self.staged, more)?;
+            self.staging = more;
+            if more {
+                return Ok(());
+            }
+            let staged = &mut self.staged;
+            let pushed = self.outgoing.push(|batch| batch.append(staged));
+            self.staged.clear();
+            self.sent += 1;
+            self.announce(pushed?);
+        } else {
+            let pushed = self.outgoing.push(|batch| payload.push(batch, false))?;
+            self.sent += 1;
+            self.announce(pushed);
+        }
+        Ok(())
+    }
+
+    /// Whether a message was begun and is not complete.
+    pub fn is_staging(&self) -> bool {
+        self.staging
+    }
+
+    /// Drops the parts of a message that is not complete.
+    pub fn roll_back(&mut self) {
+        self.staged.clear();
+        self.staging = false;
+    }
+
+    /// Writes a record.
+    pub fn write_record(&mut self, record: Record) -> Result<()> {
+        let pushed = self.outgoing.push_record(record)?;
+        if pushed.reader_waits || self.is_connection {
+            self.peer.flush();
+        }
+        Ok(())
+    }
+
+    /// Fills the outgoing lane anew after a new connection: see [`Lane::hold`].
+    pub fn refill(&mut self, records: impl FnOnce(&mut Batch) -> Result<()>) -> Result<()> {
+        self.outgoing.release(records)?;
+        self.peer.flush();
+        Ok(())
+    }
+
+    /// Writes what a burst left unsent.
+    #[inline]
+    pub fn flush(&mut self) {
+        if self.unsent != 0 {
+            self.unsent = 0;
+            self.peer.flush();
+            self.wrote_at_ns = clock::now_ns();
+        }
+    }
+
+    /// Whether a connection is at the other end.
+    pub fn is_connection(&self) -> bool {
+        self.is_connection
+    }
+
+    /// Whether a burst left something unsent.
+    #[inline]
+    pub fn has_unsent(&self) -> bool {
+        self.unsent != 0
+    }
+
+    /// Changes the high-water marks in messages (0: none).
+    pub fn set_limits(&mut self, incoming: u32, outgoing: u32) {
+        if self.incoming.set_limit(incoming) {
+            self.peer.writable();
+        }
+        self.outgoing.set_limit(outgoing);
+        self.limit = outgoing;
+    }
+
+    /// Closes this end: nothing more is read, and what was written may be delivered for `linger_ms` (-1: without limit).
+    pub fn close(&mut self, linger_ms: i32) {
+        self.roll_back();
+        self.outgoing.end();
+        self.incoming.abandon();
+        self.peer.closed(linger_ms);
+    }
+
+    #[inline]
+    fn is_full(&self) -> bool {
+        self.limit != 0 && self.sent.saturating_sub(self.credit) >= u64::from(self.limit)
+    }
+
+    #[cold]
+    fn look_for_credit(&mut self, credit: Credit) -> bool {
+        if self.is_connection {
+            // Never wait, or drop, with something unsent.
+            self.flush();
+            let now = clock::now_ns();
+            if credit == Credit::Recent && now - self.credit_at_ns < CREDIT_IVL_NS {
+                return false;
+            }
+            self.credit_at_ns = now;
+        }
+        (self.credit, self.limit) = self.outgoing.credit_or_wait(self.sent);
+        !self.is_full()
+    }
+
+    fn tell_read(&mut self) {
+        self.read_told = self.read;
+        if self.incoming.acknowledge(self.read) {
+            self.peer.writable();
+        }
+    }
+
+    /// Tells the other end what was written, or puts it off for a burst.
+    #[inline]
+    fn announce(&mut self, pushed: Pushed) {
+        if !self.is_connection {
+            if pushed.reader_waits {
+                self.peer.readable();
+            }
+            return;
+        }
+        if self.unsent == 0 || pushed.was_empty {
+            self.unsent = 0;
+            let now = clock::now_ns();
+            if now - self.wrote_at_ns > BURST_GAP_NS || !pushed.was_empty {
+                self.peer.flush();
+                self.wrote_at_ns = clock::now_ns();
+            } else {
+                self.unsent = 1;
+                self.unsent_since_ns = now;
+                self.peer.flush_later();
+            }
+            return;
+        }
+        self.unsent += 1;
+        let old = self.unsent.is_multiple_of(CLOCK_EVERY) && clock::now_ns() - self.unsent_since_ns > FLUSH_AGE_NS;
+        if old || pushed.bytes >= WRITE_BATCH {
+            self.flush();
+        }
+    }
+}

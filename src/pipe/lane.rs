@@ -1,0 +1,207 @@
+//! One direction of a pipe: a batch behind a leaf lock, with the credit of its high-water mark.
+//!
+//! Written by one end (under that end's own lock), read by the other. A reader takes everything at once. Nothing runs under
+//! the lane's lock but appending and swapping.
+
+use super::batch::{Batch, Record};
+use crate::error::Result;
+use crate::sys::mutex::Mutex;
+
+/// One direction of a pipe.
+#[derive(Debug)]
+pub struct Lane {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    batch: Batch,
+    /// High-water mark in messages; 0: none.
+    limit: u32,
+    /// Messages that the reader is done with, as far as it has told.
+    acknowledged: u64,
+    /// The reader found nothing and waits to be called.
+    reader_waits: bool,
+    /// The writer found no room and waits to be called.
+    writer_waits: bool,
+    /// The writer is gone: nothing follows what is here.
+    ended: bool,
+    /// The reader is gone: what is written is dropped.
+    abandoned: bool,
+    /// Nothing may be taken until the writer says so (subscriptions of a connection that is not there yet).
+    held: bool,
+    /// A new message replaces the one before (ZMQ_CONFLATE).
+    conflates: bool,
+}
+
+/// What a writer learns from writing.
+#[derive(Clone, Copy, Debug)]
+pub struct Pushed {
+    /// The lane was empty before.
+    pub was_empty: bool,
+    /// The reader waits: it must be called.
+    pub reader_waits: bool,
+    /// Bytes in the lane now.
+    pub bytes: usize,
+}
+
+impl Lane {
+    /// An empty lane with a high-water mark in messages (0: none).
+    pub fn new(limit: u32) -> Lane {
+        Lane {
+            state: Mutex::new(State {
+                batch: Batch::default(),
+                limit,
+                acknowledged: 0,
+                reader_waits: true,
+                writer_waits: false,
+                ended: false,
+                abandoned: false,
+                held: false,
+                conflates: false,
+            }),
+        }
+    }
+
+    /// Lets `write` add whole messages or records to the batch. What is written for a reader that is gone is dropped.
+    #[inline]
+    pub fn push(&self, write: impl FnOnce(&mut Batch) -> Result<()>) -> Result<Pushed> {
+        let mut state = self.state.lock();
+        let was_empty = state.batch.is_empty();
+        if state.abandoned {
+            return Ok(Pushed { was_empty: false, reader_waits: false, bytes: 0 });
+        }
+        let mut dropped = Batch::default();
+        if state.conflates {
+            std::mem::swap(&mut dropped, &mut state.batch);
+        }
+        let written = write(&mut state.batch);
+        let reader_waits = std::mem::take(&mut state.reader_waits);
+        let pushed = Pushed { was_empty, reader_waits, bytes: state.batch.bytes() };
+        drop(state);
+        drop(dropped);
+        written.map(|()| pushed)
+    }
+
+    /// Adds one record.
+    pub fn push_record(&self, record: Record) -> Result<Pushed> {
+        self.push(|batch| batch.push_record(record))
+    }
+
+    /// Takes everything into `batch`, which must be empty, and tells the high-water mark. With nothing there the reader is
+    /// marked as waiting.
+    pub fn take(&self, batch: &mut Batch) -> Option<u32> {
+        let mut state = self.state.lock();
+        if state.held || state.batch.is_empty() {
+            state.reader_waits = true;
+            batch.pass_spare(&mut state.batch);
+            return None;
+        }
+        std::mem::swap(&mut state.batch, batch);
+        batch.pass_spare(&mut state.batch);
+        Some(state.limit)
+    }
+
+    /// Whether a reader would find something.
+    pub fn has_content(&self) -> bool {
+        let state = self.state.lock();
+        !state.held && !state.batch.is_empty()
+    }
+
+    /// Whether nothing is in it and, its writer being gone, nothing ever will be.
+    pub fn is_finished(&self) -> bool {
+        let state = self.state.lock();
+        state.ended && state.batch.is_empty()
+    }
+
+    /// The reader is done with `messages` in all. True if the writer waits and must be called now.
+    pub fn acknowledge(&self, messages: u64) -> bool {
+        let mut state = self.state.lock();
+        state.acknowledged = state.acknowledged.max(messages);
+        std::mem::take(&mut state.writer_waits)
+    }
+
+    /// As [`Lane::acknowledge`] for a reader that counts from the last call on.
+    pub fn acknowledge_more(&self, messages: u64) -> bool {
+        let mut state = self.state.lock();
+        state.acknowledged += messages;
+        std::mem::take(&mut state.writer_waits)
+    }
+
+    /// What the reader has acknowledged, and the high-water mark.
+    pub fn credit(&self) -> (u64, u32) {
+        let state = self.state.lock();
+        (state.acknowledged, state.limit)
+    }
+
+    /// As [`Lane::credit`]; with no room for a message after `sent`, the writer is marked as waiting.
+    pub fn credit_or_wait(&self, sent: u64) -> (u64, u32) {
+        let mut state = self.state.lock();
+        state.writer_waits = state.limit != 0 && sent.saturating_sub(state.acknowledged) >= u64::from(state.limit);
+        (state.acknowledged, state.limit)
+    }
+
+    /// Changes the high-water mark. True if the writer waits and must look again.
+    pub fn set_limit(&self, limit: u32) -> bool {
+        let mut state = self.state.lock();
+        state.limit = limit;
+        std::mem::take(&mut state.writer_waits)
+    }
+
+    /// The high-water mark in messages (0: none).
+    pub fn limit(&self) -> u32 {
+        self.state.lock().limit
+    }
+
+    /// The writer is gone. True if the reader waits and must be called.
+    pub fn end(&self) -> bool {
+        let mut state = self.state.lock();
+        state.ended = true;
+        std::mem::take(&mut state.reader_waits)
+    }
+
+    /// Whether the writer is gone.
+    pub fn has_ended(&self) -> bool {
+        self.state.lock().ended
+    }
+
+    /// The reader is gone: what is here is dropped, and so is what is still written. The number of messages dropped.
+    pub fn abandon(&self) -> u64 {
+        let mut dropped = Batch::default();
+        let mut state = self.state.lock();
+        state.abandoned = true;
+        std::mem::swap(&mut dropped, &mut state.batch);
+        drop(state);
+        dropped.messages()
+    }
+
+    /// Whether the reader is gone.
+    pub fn is_abandoned(&self) -> bool {
+        self.state.lock().abandoned
+    }
+
+    /// From now on a new message replaces the one that is here; there is no high-water mark.
+    pub fn keep_only_last(&self) {
+        let mut state = self.state.lock();
+        state.conflates = true;
+        state.limit = 0;
+    }
+
+    /// Keeps the reader from taking anything until [`Lane::release`], and drops what is here.
+    pub fn hold(&self) {
+        let mut dropped = Batch::default();
+        let mut state = self.state.lock();
+        state.held = true;
+        std::mem::swap(&mut dropped, &mut state.batch);
+    }
+
+    /// Drops what is here, lets `write` fill the lane anew, and lets the reader at it.
+    pub fn release(&self, write: impl FnOnce(&mut Batch) -> Result<()>) -> Result<()> {
+        let mut dropped = Batch::default();
+        let mut state = self.state.lock();
+        std::mem::swap(&mut dropped, &mut state.batch);
+        state.held = false;
+        state.reader_waits = false;
+        write(&mut state.batch)
+    }
+}

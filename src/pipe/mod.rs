@@ -1,0 +1,49 @@
+//! A two-way message queue with high-water marks: two [`Lane`]s, one for each direction, each a batch of encoded frames, body
+//! references and records behind one leaf lock. It does not know whether a connection or another socket is at the other end.
+//!
+//! An [`End`] belongs to a socket and is only touched under that socket's lock. A connection uses the two lanes directly.
+//!
+//! Invariants: a lane holds whole messages only; records stand between whole messages; whoever finds a lane empty (or full)
+//! leaves a mark in it, and the other side answers a mark with exactly one call to [`Peer`].
+
+mod batch;
+mod end;
+mod lane;
+
+pub use batch::{Batch, BodySlice, Cursor, Item, Next, Record};
+pub use end::{Credit, End, Payload, Target};
+pub use lane::{Lane, Pushed};
+
+use std::sync::Arc;
+
+/// What one end of a pipe asks of whoever holds the other end. No call waits.
+pub trait Peer: Send + Sync {
+    /// The lane that this peer reads has something for it again.
+    fn readable(&self);
+    /// The lane that this peer writes has room again.
+    fn writable(&self);
+    /// Write what is in the lane to the connection now. Only connections do more than [`Peer::readable`].
+    fn flush(&self) {
+        self.readable();
+    }
+    /// Write what is in the lane within the flush deadline (50 µs).
+    fn flush_later(&self) {
+        self.readable();
+    }
+    /// The other end is closed: it reads no more, and writes nothing after what is in the lane. What is left may be delivered
+    /// for `linger_ms` milliseconds (-1: without limit).
+    fn closed(&self, linger_ms: i32);
+    /// Whether a connection is at this end, for which messages are collected into large writes.
+    fn is_connection(&self) -> bool {
+        false
+    }
+}
+
+/// A body at least this long rides by reference instead of being copied into the batch, in bytes.
+pub const LARGE_BODY: usize = 16 * 1024;
+
+/// The two ends' lanes: `(from a to b, from b to a)` with their high-water marks in messages (0: none).
+pub fn lanes(limit_ab: u32, limit_ba: u32) -> (Arc<Lane>, Arc<Lane>) {
+    (Arc::new(Lane::new(limit_ab)), Arc::new(Lane::new(limit_ba)))
+}
+

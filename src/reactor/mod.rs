@@ -1,0 +1,337 @@
+//! The background thread: one event loop with one driver, timers and a command queue. It knows handlers, not protocols.
+//!
+//! Everything in a [`Reactor`] belongs to its thread. Other threads hold a [`Link`] and send commands; a command costs no
+//! system call while the reactor is awake. A handler that panics is told so and the rest goes on.
+
+pub mod driver;
+mod timers;
+
+use std::os::fd::RawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
+
+pub use driver::{Completion, Interest, Segment, SendBuffers, Token, Waker};
+pub use timers::TimerId;
+
+use crate::error::{Error, Result};
+use crate::sys::{clock, thread};
+use timers::Timers;
+
+/// How long a message of a burst may stay unsent, in nanoseconds: the period of [`Handler::tick`].
+const TICK_NS: u64 = 50_000;
+/// Bytes of the buffer that connections read into.
+pub const SCRATCH_BYTES: usize = 256 * 1024;
+/// Commands that are run before the driver is looked at again.
+const COMMANDS_MAX: usize = 256;
+/// How long the loop pauses when the kernel refuses to wait (out of memory), in milliseconds.
+const REFUSED_PAUSE_MS: u64 = 10;
+
+/// An object that the reactor works for: a listener or a connection.
+pub trait Handler: Send + Sync {
+    /// A command that another thread sent with [`Link::call`].
+    fn command(self: Arc<Self>, reactor: &mut Reactor, what: u32);
+    /// An operation completed. `purpose` is what the operation was started with.
+    fn completed(self: Arc<Self>, reactor: &mut Reactor, purpose: u32, completion: Completion);
+    /// A timer expired.
+    fn timer(self: Arc<Self>, reactor: &mut Reactor, purpose: u32);
+    /// Called every 50 µs after [`Reactor::tick`] until it says false.
+    fn tick(self: Arc<Self>, reactor: &mut Reactor) -> bool;
+    /// One of the calls above panicked: release everything.
+    fn failed(self: Arc<Self>, reactor: &mut Reactor);
+}
+
+enum Command {
+    Call(Arc<dyn Handler>, u32),
+    Stop,
+}
+
+/// How other threads reach a reactor.
+#[derive(Clone)]
+pub struct Link {
+    commands: Sender<Command>,
+    waker: Waker,
+    load: Arc<AtomicUsize>,
+    driver: &'static str,
+}
+
+impl Link {
+    /// Has the reactor call [`Handler::command`]. Commands of one thread arrive in order.
+    pub fn call(&self, handler: Arc<dyn Handler>, what: u32) {
+        if self.commands.send(Command::Call(handler, what)).is_ok() {
+            self.waker.wake();
+        }
+    }
+
+    /// Ends the reactor after the commands before.
+    pub fn stop(&self) {
+        if self.commands.send(Command::Stop).is_ok() {
+            self.waker.wake();
+        }
+    }
+
+    /// How many connections and listeners the reactor serves; the pool gives new ones to the least loaded.
+    pub fn load(&self) -> &AtomicUsize {
+        &self.load
+    }
+
+    /// The driver's name: `"io_uring"` or `"epoll"`.
+    pub fn driver(&self) -> &'static str {
+        self.driver
+    }
+}
+
+/// A running reactor.
+pub struct Running {
+    /// Reaches it.
+    pub link: Link,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Running {
+    /// Starts the thread and its driver.
+    ///
+    /// Errors: what the kernel answers to creating the thread (`EAGAIN`) or the driver's descriptors (`EMFILE`, `ENOMEM`).
+    pub fn start(name: &str, prepare: impl FnOnce() + Send + 'static) -> Result<Running> {
+        let (ready, started) = crossbeam_channel::bounded(1);
+        let thread = thread::spawn_background(name, move || {
+            prepare();
+            match driver::select() {
+                Err(errno) => drop(ready.send(Err(Error::from_errno(errno)))),
+                Ok(driver) => {
+                    let (sender, receiver) = unbounded();
+                    let link = Link {
+                        commands: sender,
+                        waker: driver.waker(),
+                        load: Arc::new(AtomicUsize::new(0)),
+                        driver: driver.name(),
+                    };
+                    drop(ready.send(Ok(link)));
+                    Reactor::new(driver, receiver).run();
+                }
+            }
+        })?;
+        match started.recv() {
+            Ok(Ok(link)) => Ok(Running { link, thread }),
+            Ok(Err(error)) => {
+                drop(thread.join());
+                Err(error)
+            }
+            Err(_) => Err(Error::Os(libc::EAGAIN)),
+        }
+    }
+
+    /// Ends the reactor and waits for its thread.
+    pub fn stop(self) {
+        self.link.stop();
+        drop(self.thread.join());
+    }
+}
+
+struct Operation {
+    handler: Arc<dyn Handler>,
+    purpose: u32,
+}
+
+/// The event loop, as its handlers see it.
+pub struct Reactor {
+    driver: Box<dyn driver::Driver>,
+    commands: Receiver<Command>,
+    operations: Vec<Option<Operation>>,
+    free: Vec<usize>,
+    timers: Timers,
+    ticking: Vec<Arc<dyn Handler>>,
+    next_tick_ns: u64,
+    scratch: Vec<u8>,
+    now_ns: u64,
+    stopping: bool,
+}
+
+impl Reactor {
+    fn new(driver: Box<dyn driver::Driver>, commands: Receiver<Command>) -> Reactor {
+        Reactor {
+            driver,
+            commands,
+            operations: Vec::new(),
+            free: Vec::new(),
+            timers: Timers::default(),
+            ticking: Vec::new(),
+            next_tick_ns: 0,
+            scratch: Vec::new(),
+            now_ns: clock::now_ns(),
+            stopping: false,
+        }
+    }
+
+    /// The monotonic time at which the loop last woke up, in nanoseconds.
+    pub fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
+    /// Waits for readiness once.
+    pub fn poll(&mut self, fd: RawFd, interest: Interest, handler: Arc<dyn Handler>, purpose: u32) -> Token {
+        let token = self.operation(handler, purpose);
+        self.driver.poll(fd, interest, token);
+        token
+    }
+
+    /// Accepts until cancelled or failed.
+    pub fn accept(&mut self, listener: RawFd, handler: Arc<dyn Handler>, purpose: u32) -> Token {
+        let token = self.operation(handler, purpose);
+        self.driver.accept(listener, token);
+        token
+    }
+
+    /// Receives until cancelled, failed or ended.
+    pub fn receive(&mut self, fd: RawFd, handler: Arc<dyn Handler>, purpose: u32) -> Token {
+        let token = self.operation(handler, purpose);
+        self.driver.receive(fd, token);
+        token
+    }
+
+    /// Sends once.
+    pub fn send(&mut self, fd: RawFd, buffers: SendBuffers, handler: Arc<dyn Handler>, purpose: u32) -> Token {
+        let token = self.operation(handler, purpose);
+        self.driver.send(fd, token, buffers);
+        token
+    }
+
+    /// Gives a receive buffer back to the driver.
+    pub fn release(&mut self, buffer: driver::ReceivedBuffer) {
+        self.driver.release(buffer);
+    }
+
+    /// Asks an operation to end; its final completion still comes.
+    pub fn cancel(&mut self, token: Token) {
+        self.driver.cancel(token);
+    }
+
+    /// Calls the handler at a time.
+    pub fn timer_at(&mut self, deadline_ns: u64, handler: Arc<dyn Handler>, purpose: u32) -> TimerId {
+        self.timers.add(deadline_ns, handler, purpose)
+    }
+
+    /// Calls the handler after a time.
+    pub fn timer_after(&mut self, delay: Duration, handler: Arc<dyn Handler>, purpose: u32) -> TimerId {
+        self.timer_at(clock::now_ns().saturating_add(delay.as_nanos() as u64), handler, purpose)
+    }
+
+    /// Forgets a timer; an expired one is no error.
+    pub fn cancel_timer(&mut self, timer: TimerId) {
+        self.timers.cancel(timer);
+    }
+
+    /// Calls [`Handler::tick`] from now on.
+    pub fn tick(&mut self, handler: Arc<dyn Handler>) {
+        if self.ticking.is_empty() {
+            self.next_tick_ns = clock::now_ns() + TICK_NS;
+        }
+        self.ticking.push(handler);
+    }
+
+    /// Lends the buffer to read into; give it back with [`Reactor::return_scratch`].
+    pub fn take_scratch(&mut self) -> Vec<u8> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.resize(SCRATCH_BYTES, 0);
+        scratch
+    }
+
+    /// Takes the buffer back.
+    pub fn return_scratch(&mut self, scratch: Vec<u8>) {
+        self.scratch = scratch;
+    }
+
+    fn run(mut self) {
+        while !self.stopping {
+            let more = self.run_commands();
+            self.run_timers();
+            let timeout = if more { Some(Duration::ZERO) } else { self.sleep_time() };
+            if self.driver.wait(timeout).is_err() {
+                std::thread::park_timeout(Duration::from_millis(REFUSED_PAUSE_MS));
+            }
+            self.now_ns = clock::now_ns();
+            while let Some(completion) = self.driver.next() {
+                self.dispatch(completion);
+            }
+        }
+    }
+
+    /// True if some may be left.
+    fn run_commands(&mut self) -> bool {
+        for _ in 0..COMMANDS_MAX {
+            match self.commands.try_recv() {
+                Ok(Command::Call(handler, what)) => self.guarded(handler, |handler, reactor| handler.command(reactor, what)),
+                Ok(Command::Stop) | Err(TryRecvError::Disconnected) => self.stopping = true,
+                Err(TryRecvError::Empty) => return false,
+            }
+        }
+        true
+    }
+
+    fn run_timers(&mut self) {
+        let now = clock::now_ns();
+        self.now_ns = now;
+        while let Some((handler, purpose)) = self.timers.pop(now) {
+            self.guarded(handler, |handler, reactor| handler.timer(reactor, purpose));
+        }
+        if !self.ticking.is_empty() && now >= self.next_tick_ns {
+            for handler in std::mem::take(&mut self.ticking) {
+                let mut again = false;
+                self.guarded(handler.clone(), |handler, reactor| again = handler.tick(reactor));
+                if again {
+                    self.ticking.push(handler);
+                }
+            }
+            self.next_tick_ns = clock::now_ns() + TICK_NS;
+        }
+    }
+
+    fn sleep_time(&self) -> Option<Duration> {
+        let tick = (!self.ticking.is_empty()).then_some(self.next_tick_ns);
+        let next = match (tick, self.timers.next_deadline_ns()) {
+            (Some(tick), Some(timer)) => tick.min(timer),
+            (tick, timer) => tick.or(timer)?,
+        };
+        Some(Duration::from_nanos(next.saturating_sub(clock::now_ns())))
+    }
+
+    fn dispatch(&mut self, completion: Completion) {
+        let (token, last) = match &completion {
+            Completion::Woken => return,
+            Completion::Accepted { token, more, .. } | Completion::Received { token, more, .. } => (*token, !more),
+            Completion::Ready { token, .. } | Completion::Sent { token, .. } => (*token, true),
+        };
+        let index = token as usize;
+        let Some(Some(operation)) = self.operations.get(index) else { return };
+        let (handler, purpose) = (operation.handler.clone(), operation.purpose);
+        if last {
+            self.operations[index] = None;
+            self.free.push(index);
+        }
+        self.guarded(handler, |handler, reactor| handler.completed(reactor, purpose, completion));
+    }
+
+    fn guarded(&mut self, handler: Arc<dyn Handler>, call: impl FnOnce(Arc<dyn Handler>, &mut Reactor)) {
+        let for_call = handler.clone();
+        if catch_unwind(AssertUnwindSafe(|| call(for_call, self))).is_err() {
+            drop(catch_unwind(AssertUnwindSafe(|| handler.failed(self))));
+        }
+    }
+
+    fn operation(&mut self, handler: Arc<dyn Handler>, purpose: u32) -> Token {
+        let operation = Some(Operation { handler, purpose });
+        match self.free.pop() {
+            Some(index) => {
+                self.operations[index] = operation;
+                index as Token
+            }
+            None => {
+                self.operations.push(operation);
+                self.operations.len() as Token - 1
+            }
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! One connection: protocol engine, read half and write half. A connecting session survives reconnection, an accepted one
+//! lives as long as its descriptor.
+//!
+//! Threads: the reactor drives the life of a session ([`life`]); the write half is also driven by the application's threads.
+//! Each half is behind a lock with a deferred-work bit, which is its token: whoever holds it drives it, everybody else leaves
+//! a note. Order: read half, (try) socket, lane, write half. Only the reactor, holding both halves, closes a descriptor, and
+//! only after the last of its operations has completed.
+
+mod life;
+mod listener;
+mod reader;
+mod writer;
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+
+use bytes::Bytes;
+
+pub use listener::{Listener, least_loaded};
+
+use crate::pipe::{End, Lane, Peer};
+use crate::reactor::Link;
+use crate::sys::lock::Lock;
+use crate::sys::mutex::Mutex;
+use crate::transport::{IpcEndpoint, SocketSettings, TcpConnect};
+use life::Life;
+use reader::ReadHalf;
+use writer::WriteHalf;
+
+/// What a connection needs to know of its socket's options, as they were at bind or connect.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `ZMQ_TYPE`'s name in ZMTP: `"DEALER"`.
+    pub socket_type: &'static str,
+    /// ZMQ_ROUTING_ID; sent as `Identity`.
+    pub routing_id: Bytes,
+    /// The socket routes by the peers' ids: they are put into the pipe as records.
+    pub routes: bool,
+    /// The socket subscribes: its lane to the peer is filled anew for each connection.
+    pub subscribes: bool,
+    /// The socket takes subscriptions: SUBSCRIBE and CANCEL commands become records.
+    pub publishes: bool,
+    /// ZMQ_SNDHWM in messages (0: none).
+    pub send_limit: u32,
+    /// ZMQ_RCVHWM in messages (0: none).
+    pub receive_limit: u32,
+    /// ZMQ_CONFLATE: only the last message is kept, in either direction.
+    pub conflate: bool,
+    /// ZMQ_MAXMSGSIZE in bytes.
+    pub message_max: Option<u64>,
+    /// ZMQ_HANDSHAKE_IVL in milliseconds (0: none).
+    pub handshake_ms: u32,
+    /// ZMQ_CONNECT_TIMEOUT in milliseconds (0: none).
+    pub connect_ms: u32,
+    /// ZMQ_RECONNECT_IVL in milliseconds; `None`: no reconnection.
+    pub reconnect_ms: Option<u32>,
+    /// ZMQ_RECONNECT_IVL_MAX in milliseconds (0: the interval does not grow).
+    pub reconnect_max_ms: u32,
+    /// ZMQ_IMMEDIATE: messages only go to completed connections.
+    pub immediate: bool,
+    /// Options of the descriptor itself.
+    pub socket: SocketSettings,
+}
+
+/// Something that a monitor may want to know (zmq_socket_monitor(3)).
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// One of the `ZMQ_EVENT_*` constants.
+    pub kind: i32,
+    /// The value that goes with it: a descriptor, an `errno`, an interval, a protocol error.
+    pub value: i32,
+    /// The endpoint.
+    pub endpoint: Vec<u8>,
+}
+
+/// The socket, as its connections see it. No call waits.
+pub trait Owner: Send + Sync {
+    /// The peer object for the socket's side of a session's pipe.
+    fn notifier(&self, session: u64) -> Arc<dyn Peer>;
+    /// A connection is complete and has a new pipe.
+    fn attach(&self, session: u64, end: End);
+    /// A connecting session has a new connection on its old pipe.
+    fn connected(&self, session: u64);
+    /// A session or listener was made.
+    fn started(&self);
+    /// A session or listener is over: its descriptor is closed and nothing more comes from it.
+    fn finished(&self, session: u64);
+    /// An event for the monitor.
+    fn event(&self, event: Event);
+}
+
+/// Where a session connects to.
+#[derive(Debug)]
+pub enum Destination {
+    /// A tcp address.
+    Tcp(TcpConnect),
+    /// A local socket.
+    Ipc(IpcEndpoint),
+}
+
+/// Which side of the connection this is.
+#[derive(Debug)]
+enum Side {
+    /// It connects, again and again.
+    Connecting(Destination),
+    /// It was accepted.
+    Accepted { is_tcp: bool },
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// A number that no other session or inproc pipe of the process has.
+pub fn next_id() -> u64 {
+    NEXT_ID.fetch_add(1, Ordering::Relaxed)
+}
+
+/// One connection.
+pub struct Session {
+    id: u64,
+    side: Side,
+    /// What the user calls it: the endpoint of the connect call, or that of the listener.
+    endpoint: Vec<u8>,
+    link: Link,
+    owner: Arc<dyn Owner>,
+    settings: Arc<Settings>,
+    /// Expects many siblings: reads with the driver's shared buffers.
+    crowded: bool,
+    life: Mutex<Life>,
+    reader: Lock<ReadHalf>,
+    writer: Lock<WriteHalf>,
+    lanes: Mutex<Option<Lanes>>,
+    tick_is_due: AtomicBool,
+    closing: AtomicBool,
+    linger_ms: AtomicI32,
+}
+
+/// The two lanes of the pipe, as the session sees them.
+#[derive(Clone)]
+struct Lanes {
+    to_socket: Arc<Lane>,
+    to_wire: Arc<Lane>,
+    socket: Arc<dyn Peer>,
+}
+
+impl Session {
+    /// A session that connects, with its pipe's end for the socket (none under ZMQ_IMMEDIATE, until it is connected).
+    /// Nothing happens before [`Session::start`].
+    pub fn connecting(
+        destination: Destination,
+        name: Vec<u8>,
+        settings: Arc<Settings>,
+        owner: Arc<dyn Owner>,
+        link: Link,
+    ) -> (Arc<Session>, Option<End>) {
+        let immediate = settings.immediate;
+        let session = Session::new(Side::Connecting(destination), name, settings, owner, link, None, false);
+        let end = (!immediate).then(|| session.make_pipe());
+        (session, end)
+    }
+
+    /// A session for an accepted connection.
+    fn accepted(
+        fd: OwnedFd,
+        is_tcp: bool,
+        name: Vec<u8>,
+        settings: Arc<Settings>,
+        owner: Arc<dyn Owner>,
+        link: Link,
+        crowded: bool,
+    ) -> Arc<Session> {
+        Session::new(Side::Accepted { is_tcp }, name, settings, owner, link, Some(fd), crowded)
+    }
+
+    fn new(
+        side: Side,
+        endpoint: Vec<u8>,
+        settings: Arc<Settings>,
+        owner: Arc<dyn Owner>,
+        link: Link,
+        fd: Option<OwnedFd>,
+        crowded: bool,
+    ) -> Arc<Session> {
+        link.load().fetch_add(1, Ordering::Relaxed);
+        owner.started();
+        Arc::new_cyclic(|weak| Session {
+            id: next_id(),
+            side,
+            endpoint,
+            link,
+            owner,
+            crowded,
+            life: Mutex::new(Life::new(fd)),
+            reader: Lock::new(ReadHalf::new(&settings)),
+            writer: Lock::new(WriteHalf::new(weak.clone(), &settings)),
+            settings,
+            lanes: Mutex::new(None),
+            tick_is_due: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            linger_ms: AtomicI32::new(-1),
+        })
+    }
+
+    /// What other parts know the session by.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Has the reactor begin.
+    pub fn start(self: &Arc<Session>) {
+        self.link.call(self.clone(), life::START);
+    }
+
+    /// Ends the connection as [`Peer::closed`] does; for a session that has no pipe yet.
+    pub fn close(self: &Arc<Session>, linger_ms: i32) {
+        self.linger_ms.store(linger_ms, Ordering::Release);
+        self.closing.store(true, Ordering::Release);
+        self.link.call(self.clone(), life::CLOSE);
+    }
+
+    /// Makes the pipe, keeps its two lanes and gives out the socket's end.
+    fn make_pipe(self: &Arc<Session>) -> End {
+        let settings = &self.settings;
+        let to_socket = Arc::new(Lane::new(settings.receive_limit));
+        let to_wire = Arc::new(Lane::new(settings.send_limit));
+        if settings.conflate {
+            to_socket.keep_only_last();
+            to_wire.keep_only_last();
+        }
+        if settings.subscribes {
+            to_wire.hold();
+        }
+        let socket = self.owner.notifier(self.id);
+        let lanes = Lanes { to_socket: to_socket.clone(), to_wire: to_wire.clone(), socket };
+        *self.lanes.lock() = Some(lanes);
+        End::new(to_socket, to_wire, self.clone().peer())
+    }
+
+    fn lanes(&self) -> Option<Lanes> {
+        self.lanes.lock().clone()
+    }
+
+    fn peer(self: Arc<Session>) -> Arc<dyn Peer> {
+        Arc::new(Handle(self))
+    }
+
+    fn event(&self, kind: i32, value: i32) {
+        self.owner.event(Event { kind, value, endpoint: self.endpoint.clone() });
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.link.load().fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The session, as its pipe's other end sees it.
+struct Handle(Arc<Session>);
+
+impl Peer for Handle {
+    fn readable(&self) {
+        self.0.writer.notify();
+    }
+
+    fn writable(&self) {
+        self.0.link.call(self.0.clone(), life::RESUME);
+    }
+
+    fn flush(&self) {
+        self.0.writer.notify();
+    }
+
+    fn flush_later(&self) {
+        if !self.0.tick_is_due.swap(true, Ordering::AcqRel) {
+            self.0.link.call(self.0.clone(), life::TICK);
+        }
+    }
+
+    fn closed(&self, linger_ms: i32) {
+        self.0.close(linger_ms);
+    }
+
+    fn is_connection(&self) -> bool {
+        true
+    }
+}
+
+/// Which peers a socket type talks to.
+fn acceptor(socket_type: &str) -> fn(&str) -> bool {
+    macro_rules! pairs_with {
+        ($($name:literal),*) => {
+            match socket_type {
+                $($name => |theirs| crate::zmtp::pairs($name, theirs),)*
+                _ => |_| false,
+            }
+        };
+    }
+    pairs_with!("PAIR", "PUB", "SUB", "REQ", "REP", "DEALER", "ROUTER", "PULL", "PUSH", "XPUB", "XSUB")
+}

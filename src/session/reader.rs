@@ -1,0 +1,386 @@
+//! The read half of a connection: decodes what arrives and queues it into the lane to the socket, in runs of whole messages.
+//!
+//! Driven by whoever holds its lock. Invariants: what was read and not decoded is in `rest`, less than one buffer; parts of a
+//! message that is not complete are in `staged`; nothing is decoded beyond the lane's high-water mark.
+
+use std::os::fd::RawFd;
+
+use bytes::Bytes;
+
+use super::{Lanes, Settings};
+use crate::error::Error;
+use crate::message::BodyBuilder;
+use crate::pipe::{Batch, LARGE_BODY, Record};
+use crate::reactor::driver::receive_now;
+use crate::sys::lock::Deferred;
+use crate::zmtp::{Command, Handshake, Header, Peer, Progress, ProtocolError, ScanLimits, Stop, parse_command, scan};
+
+/// A body at least this long is read into its own allocation, in bytes.
+const DIRECT_BODY: u64 = 2 * LARGE_BODY as u64;
+/// A command may be this long, in bytes.
+const COMMAND_MAX: u64 = 64 * 1024;
+/// Reads of one connection before the others have their turn.
+const READS_MAX: usize = 8;
+
+/// What reading has come to.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// Everything there was is decoded.
+    Drained,
+    /// There may be more to read at once.
+    More,
+    /// The lane is at its high-water mark.
+    Paused,
+    /// The handshake is complete; decoding goes on once the session is ready for messages.
+    Ready(Box<Peer>),
+    /// The stream ended, or the connection failed with this `errno` (0: end).
+    Ended(i32),
+    /// The peer broke the protocol.
+    Broken(ProtocolError),
+    /// There is no memory for what arrives.
+    OutOfMemory,
+}
+
+enum Phase {
+    Closed,
+    Handshake(Box<Handshake>),
+    Open,
+}
+
+/// The read half of a connection.
+pub struct ReadHalf {
+    fd: RawFd,
+    phase: Phase,
+    lanes: Option<Lanes>,
+    rest: Vec<u8>,
+    staged: Batch,
+    body: Option<(BodyBuilder, bool)>,
+    sent: u64,
+    credit: u64,
+    limit: u32,
+    paused: bool,
+    publishes: bool,
+    message_max: Option<u64>,
+    /// Protocol bytes to send: handshake, PONG.
+    pub(super) reply: Vec<u8>,
+}
+
+impl Deferred for ReadHalf {
+    // The reactor alone drives this half for now; it is told by commands.
+    fn run_deferred(&mut self) {}
+}
+
+impl ReadHalf {
+    pub(super) fn new(settings: &Settings) -> ReadHalf {
+        ReadHalf {
+            fd: -1,
+            phase: Phase::Closed,
+            lanes: None,
+            rest: Vec::new(),
+            staged: Batch::default(),
+            body: None,
+            sent: 0,
+            credit: 0,
+            limit: settings.receive_limit,
+            paused: false,
+            publishes: settings.publishes,
+            message_max: settings.message_max,
+            reply: Vec::new(),
+        }
+    }
+
+    /// A descriptor is there and the handshake begins.
+    pub(super) fn open(&mut self, fd: RawFd, mut handshake: Handshake) {
+        self.fd = fd;
+        self.reply.append(handshake.output());
+        self.phase = Phase::Handshake(Box::new(handshake));
+    }
+
+    /// The handshake is done: messages go into the lane, after what the socket must know about the connection.
+    pub(super) fn activate(&mut self, lanes: Lanes, records: Vec<Record>) -> Result<(), Error> {
+        self.phase = Phase::Open;
+        let pushed = lanes.to_socket.push(|batch| records.into_iter().try_for_each(|record| batch.push_record(record)))?;
+        if pushed.reader_waits {
+            lanes.socket.readable();
+        }
+        self.lanes = Some(lanes);
+        Ok(())
+    }
+
+    /// The connection is gone: what is not complete is dropped.
+    pub(super) fn close(&mut self) {
+        self.fd = -1;
+        self.phase = Phase::Closed;
+        self.rest = Vec::new();
+        self.staged.clear();
+        self.body = None;
+        self.paused = false;
+        self.reply.clear();
+    }
+
+    /// Reads from the descriptor and decodes.
+    pub(super) fn read(&mut self, scratch: &mut [u8]) -> Outcome {
+        for _ in 0..READS_MAX {
+            if matches!(self.phase, Phase::Closed) {
+                return Outcome::Drained;
+            }
+            if self.body.is_some() {
+                match self.read_body() {
+                    Outcome::More => continue,
+                    other => return other,
+                }
+            }
+            let kept = self.rest.len();
+            if kept >= scratch.len() {
+                return Outcome::Paused;
+            }
+            scratch[..kept].copy_from_slice(&self.rest);
+            let count = match receive_now(self.fd, &mut scratch[kept..]) {
+                Ok(0) => return Outcome::Ended(0),
+                Ok(count) => count,
+                Err(libc::EAGAIN) => return Outcome::Drained,
+                Err(errno) => return Outcome::Ended(errno),
+            };
+            let end = kept + count;
+            let outcome = self.decode_keeping(&scratch[..end]);
+            let filled = end == scratch.len();
+            match outcome {
+                Outcome::Drained if filled || self.body.is_some() => {}
+                other => return other,
+            }
+        }
+        Outcome::More
+    }
+
+    /// Decodes what was read before and bytes that the driver received.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Outcome {
+        if self.rest.is_empty() {
+            return self.decode_keeping(bytes);
+        }
+        if self.rest.try_reserve(bytes.len()).is_err() {
+            return Outcome::OutOfMemory;
+        }
+        self.rest.extend_from_slice(bytes);
+        if self.paused {
+            return Outcome::Paused;
+        }
+        let whole = std::mem::take(&mut self.rest);
+        self.decode_keeping(&whole)
+    }
+
+    /// Decodes what was kept, after a pause or the end of the handshake.
+    pub(super) fn decode_rest(&mut self) -> Outcome {
+        let whole = std::mem::take(&mut self.rest);
+        self.decode_keeping(&whole)
+    }
+
+    /// Whether the lane is full and decoding waits.
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Decodes `bytes`, which begin with what was kept, and keeps what is not decoded.
+    fn decode_keeping(&mut self, bytes: &[u8]) -> Outcome {
+        let (consumed, outcome) = self.decode(bytes);
+        let left = &bytes[consumed..];
+        self.rest.clear();
+        if left.is_empty() {
+            self.rest = Vec::new();
+        } else if self.rest.try_reserve(left.len()).is_err() {
+            return Outcome::OutOfMemory;
+        } else {
+            self.rest.extend_from_slice(left);
+        }
+        outcome
+    }
+
+    fn decode(&mut self, bytes: &[u8]) -> (usize, Outcome) {
+        match &mut self.phase {
+            Phase::Closed => (bytes.len(), Outcome::Drained),
+            Phase::Handshake(handshake) => match handshake.input(bytes) {
+                Ok((consumed, progress)) => {
+                    self.reply.append(handshake.output());
+                    match progress {
+                        Progress::NeedMore => (consumed, Outcome::Drained),
+                        Progress::Done(peer) => (consumed, Outcome::Ready(Box::new(peer))),
+                    }
+                }
+                Err(error) => {
+                    self.reply.append(handshake.output());
+                    (bytes.len(), Outcome::Broken(error))
+                }
+            },
+            Phase::Open => {
+                let mut position = 0;
+                let outcome = self.decode_messages(bytes, &mut position);
+                (position, outcome)
+            }
+        }
+    }
+
+    fn decode_messages(&mut self, bytes: &[u8], position: &mut usize) -> Outcome {
+        loop {
+            if self.body.is_some() {
+                *position += self.feed_body(&bytes[*position..]);
+                match self.end_body() {
+                    Ok(true) => {}
+                    Ok(false) => return Outcome::Drained,
+                    Err(_) => return Outcome::OutOfMemory,
+                }
+            }
+            let room = self.room();
+            if room == 0 {
+                self.paused = true;
+                return Outcome::Paused;
+            }
+            let limits = ScanLimits { max_messages: room, max_body: self.message_max, large_threshold: DIRECT_BODY };
+            let found = match scan(&bytes[*position..], &limits) {
+                Ok(found) => found,
+                Err(error) => return Outcome::Broken(error),
+            };
+            let run = &bytes[*position..*position + found.bytes];
+            if self.queue(run, found.committed_bytes, found.messages).is_err() {
+                return Outcome::OutOfMemory;
+            }
+            *position += found.bytes;
+            match found.stop {
+                Stop::Limit => {}
+                Stop::Invalid(error) => return Outcome::Broken(error),
+                Stop::NeedMore | Stop::Incomplete(_) => return Outcome::Drained,
+                Stop::Large(header) => match BodyBuilder::new(header.body_len as usize) {
+                    Ok(builder) => {
+                        self.body = Some((builder, header.more));
+                        *position += header.header_len;
+                    }
+                    Err(_) => return Outcome::OutOfMemory,
+                },
+                Stop::Command(header) => match self.command(header, &bytes[*position..]) {
+                    Ok(0) => return Outcome::Drained,
+                    Ok(length) => *position += length,
+                    Err(error) => return Outcome::Broken(error),
+                },
+            }
+        }
+    }
+
+    /// How many messages may be decoded now.
+    fn room(&mut self) -> usize {
+        let Some(lanes) = &self.lanes else { return 0 };
+        let used = self.sent.saturating_sub(self.credit);
+        if self.limit != 0 && used < u64::from(self.limit) {
+            return (u64::from(self.limit) - used) as usize;
+        }
+        (self.credit, self.limit) = lanes.to_socket.credit_or_wait(self.sent);
+        if self.limit == 0 {
+            return usize::MAX;
+        }
+        u64::from(self.limit).saturating_sub(self.sent.saturating_sub(self.credit)) as usize
+    }
+
+    /// Queues a run of frames of which the first `committed` bytes are whole messages (with what is staged before them).
+    fn queue(&mut self, run: &[u8], committed: usize, messages: usize) -> Result<(), Error> {
+        let Some(lanes) = &self.lanes else { return Ok(()) };
+        if committed > 0 {
+            let staged = &mut self.staged;
+            let pushed = lanes.to_socket.push(|batch| {
+                batch.append(staged)?;
+                batch.push_frames(&run[..committed], messages as u64)
+            })?;
+            self.sent += messages as u64;
+            if pushed.reader_waits {
+                lanes.socket.readable();
+            }
+        }
+        self.staged.push_frames(&run[committed..], 0)
+    }
+
+    /// Handles a command at the start of `bytes`; the length of its frame, or 0 if it is not all there.
+    fn command(&mut self, header: Header, bytes: &[u8]) -> Result<usize, ProtocolError> {
+        if header.body_len > COMMAND_MAX {
+            return Err(ProtocolError::MessageTooLarge);
+        }
+        let end = header.header_len + header.body_len as usize;
+        let Some(body) = bytes.get(header.header_len..end) else { return Ok(0) };
+        // As in libzmq, what is malformed or unknown is passed over.
+        match parse_command(body) {
+            Ok(Command::Ping { context, .. }) => crate::zmtp::encode_pong(&mut self.reply, context),
+            Ok(Command::Subscribe(topic)) if self.publishes => self.record(Record::Subscribe(copy(topic)?)),
+            Ok(Command::Cancel(topic)) if self.publishes => self.record(Record::Cancel(copy(topic)?)),
+            _ => {}
+        }
+        Ok(end)
+    }
+
+    fn record(&mut self, record: Record) {
+        if let Some(lanes) = &self.lanes
+            && let Ok(pushed) = lanes.to_socket.push_record(record)
+            && pushed.reader_waits
+        {
+            lanes.socket.readable();
+        }
+    }
+
+    /// Reads straight into the body in progress.
+    fn read_body(&mut self) -> Outcome {
+        let Some((body, _)) = &mut self.body else { return Outcome::More };
+        while !body.is_complete() {
+            let Ok(window) = body.spare() else { return Outcome::OutOfMemory };
+            match receive_now(self.fd, window) {
+                Ok(0) => return Outcome::Ended(0),
+                Ok(count) => body.advance(count),
+                Err(libc::EAGAIN) => return Outcome::Drained,
+                Err(errno) => return Outcome::Ended(errno),
+            }
+        }
+        match self.end_body() {
+            Ok(_) => Outcome::More,
+            Err(_) => Outcome::OutOfMemory,
+        }
+    }
+
+    /// Copies bytes into the body in progress; how many.
+    fn feed_body(&mut self, bytes: &[u8]) -> usize {
+        let Some((body, _)) = &mut self.body else { return 0 };
+        let mut taken = 0;
+        while taken < bytes.len() && !body.is_complete() {
+            let Ok(window) = body.spare() else { break };
+            let count = window.len().min(bytes.len() - taken);
+            window[..count].copy_from_slice(&bytes[taken..taken + count]);
+            body.advance(count);
+            taken += count;
+        }
+        taken
+    }
+
+    /// Queues the body in progress if it is complete.
+    fn end_body(&mut self) -> Result<bool, Error> {
+        if !self.body.as_ref().is_some_and(|(body, _)| body.is_complete()) {
+            return Ok(false);
+        }
+        if let (Some((body, more)), Some(lanes)) = (self.body.take(), &self.lanes) {
+            self.staged.push_body(body.finish(), more)?;
+            if !more {
+                let staged = &mut self.staged;
+                let pushed = lanes.to_socket.push(|batch| batch.append(staged))?;
+                self.sent += 1;
+                if pushed.reader_waits {
+                    lanes.socket.readable();
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// The socket read what was queued: whether decoding may go on.
+    pub(super) fn resume(&mut self) -> bool {
+        std::mem::take(&mut self.paused)
+    }
+}
+
+/// A topic's own memory.
+fn copy(topic: &[u8]) -> Result<Bytes, ProtocolError> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(topic.len()).map_err(|_| ProtocolError::NoMemory)?;
+    bytes.extend_from_slice(topic);
+    Ok(bytes.into())
+}

@@ -1,0 +1,256 @@
+//! The write half of a connection: takes batches from the lane and gives them to the kernel. Driven by whoever holds its
+//! lock: an application thread inside a send, or the reactor.
+//!
+//! Invariants: while `in_flight` the reactor's send owns the buffers; while `blocked` the reactor was asked to go on. What was
+//! taken and not completely sent stays here from the first byte of its first incomplete message, so that it can go out on the
+//! next connection.
+
+use std::os::fd::RawFd;
+use std::sync::{Arc, Weak};
+
+use super::{Session, Settings, life};
+use crate::pipe::{Batch, Item, Lane, Peer, Record};
+use crate::reactor::driver::send_now;
+use crate::reactor::{Segment, SendBuffers};
+use crate::sys::lock::Deferred;
+use crate::zmtp::{decode_header, encode_cancel, encode_subscribe};
+
+/// What the write half is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// There is no connection.
+    Closed,
+    /// Only the protocol's own bytes are sent.
+    Handshake,
+    /// Messages are sent.
+    Open,
+}
+
+/// The write half of a connection.
+pub struct WriteHalf {
+    session: Weak<Session>,
+    phase: Phase,
+    fd: RawFd,
+    /// ZMTP's minor version that the peer speaks.
+    minor: u8,
+    lane: Option<Arc<Lane>>,
+    socket: Option<Arc<dyn Peer>>,
+    batch: Batch,
+    outgoing: SendBuffers,
+    /// The outgoing buffers hold protocol bytes, not messages.
+    outgoing_is_control: bool,
+    /// Messages in the outgoing buffers that are not acknowledged.
+    messages: u64,
+    /// The position of the first message in the outgoing buffers that is not sent completely.
+    walked: u64,
+    control: Vec<u8>,
+    in_flight: bool,
+    blocked: bool,
+    resends: bool,
+}
+
+impl Deferred for WriteHalf {
+    fn run_deferred(&mut self) {
+        self.flush();
+    }
+}
+
+impl WriteHalf {
+    pub(super) fn new(session: Weak<Session>, settings: &Settings) -> WriteHalf {
+        WriteHalf {
+            session,
+            phase: Phase::Closed,
+            fd: -1,
+            minor: 0,
+            lane: None,
+            socket: None,
+            batch: Batch::default(),
+            outgoing: SendBuffers::new(),
+            outgoing_is_control: false,
+            messages: 0,
+            walked: 0,
+            control: Vec::new(),
+            in_flight: false,
+            blocked: false,
+            resends: !settings.subscribes && !settings.immediate,
+        }
+    }
+
+    /// A descriptor is there: protocol bytes may be sent.
+    pub(super) fn open(&mut self, fd: RawFd) {
+        self.fd = fd;
+        self.phase = Phase::Handshake;
+        self.in_flight = false;
+        self.blocked = false;
+    }
+
+    /// The handshake is done: messages may be sent.
+    pub(super) fn activate(&mut self, lane: Arc<Lane>, socket: Arc<dyn Peer>, minor: u8) {
+        self.lane = Some(lane);
+        self.socket = Some(socket);
+        self.minor = minor;
+        self.phase = Phase::Open;
+        self.flush();
+    }
+
+    /// The connection is gone. What the kernel did not take completely stays for the next one, if there may be one; the
+    /// number of messages that are lost otherwise is given back.
+    pub(super) fn close(&mut self, again: bool) -> u64 {
+        self.phase = Phase::Closed;
+        self.fd = -1;
+        self.control.clear();
+        if again && self.resends && !self.outgoing_is_control {
+            self.outgoing.rewind();
+            self.walked = self.outgoing.position();
+            0
+        } else {
+            self.outgoing = SendBuffers::new();
+            self.walked = 0;
+            self.outgoing_is_control = false;
+            std::mem::take(&mut self.messages)
+        }
+    }
+
+    /// Queues protocol bytes; they go out between messages, before any that is not yet taken.
+    pub(super) fn push_control(&mut self, bytes: &[u8]) {
+        self.control.extend_from_slice(bytes);
+        self.flush();
+    }
+
+    /// Whether nothing is left to send.
+    pub(super) fn is_drained(&self) -> bool {
+        let lane_is_empty = self.lane.as_ref().is_none_or(|lane| !lane.has_content());
+        lane_is_empty && self.outgoing.is_empty() && self.control.is_empty() && !self.in_flight
+    }
+
+    /// Whether bytes of messages wait for a connection.
+    pub(super) fn holds_messages(&self) -> bool {
+        !self.outgoing.is_empty() && !self.outgoing_is_control
+    }
+
+    /// Writes until nothing is left or the kernel takes no more; then the reactor goes on.
+    pub(super) fn flush(&mut self) {
+        while self.phase != Phase::Closed && !self.in_flight && !self.blocked && self.fill() {
+            match send_now(self.fd, &self.outgoing) {
+                Ok(count) => self.sent(count),
+                Err(libc::EAGAIN) => {
+                    self.blocked = true;
+                    self.call(life::WANT_WRITE);
+                }
+                Err(_) => {
+                    self.phase = Phase::Closed;
+                    self.call(life::WRITE_FAILED);
+                }
+            }
+        }
+    }
+
+    /// Reactor: hands the outgoing buffers over for an operation, if there is something to send.
+    pub(super) fn take_for_operation(&mut self) -> Option<(RawFd, SendBuffers)> {
+        self.blocked = false;
+        if self.phase == Phase::Closed || self.in_flight || !self.fill() {
+            return None;
+        }
+        self.in_flight = true;
+        Some((self.fd, std::mem::take(&mut self.outgoing)))
+    }
+
+    /// Reactor: the operation is over; the kernel took `count` bytes.
+    pub(super) fn operation_ended(&mut self, count: usize, buffers: SendBuffers) {
+        self.in_flight = false;
+        self.outgoing = buffers;
+        self.sent(count);
+    }
+
+    /// The kernel took `count` bytes: messages that it has completely give their credit back.
+    fn sent(&mut self, count: usize) {
+        self.outgoing.advance(count);
+        let whole = if self.outgoing_is_control || self.outgoing.is_empty() { self.messages } else { self.walk() };
+        while let Some(chunk) = self.outgoing.take_spare() {
+            self.batch.recycle(chunk);
+        }
+        if self.outgoing_is_control {
+            self.outgoing_is_control = !self.outgoing.is_empty();
+            return;
+        }
+        self.messages -= whole;
+        if whole > 0
+            && let (Some(lane), Some(socket)) = (&self.lane, &self.socket)
+            && lane.acknowledge_more(whole)
+        {
+            socket.writable();
+        }
+    }
+
+    /// Counts the messages that are sent completely, and releases them.
+    fn walk(&mut self) -> u64 {
+        let sent = self.outgoing.position();
+        let mut whole = 0;
+        let mut boundary = self.walked;
+        let mut position = self.walked;
+        while position < sent
+            && let Ok(Some(header)) = decode_header(self.outgoing.bytes_at(position))
+        {
+            position += header.header_len as u64 + header.body_len;
+            if position > sent {
+                break;
+            }
+            if !header.more {
+                boundary = position;
+                whole += u64::from(!header.command);
+            }
+        }
+        self.walked = boundary;
+        self.outgoing.release_to(boundary);
+        whole.min(self.messages)
+    }
+
+    /// Makes sure that there is something in the outgoing buffers, if anything is to be sent.
+    fn fill(&mut self) -> bool {
+        if !self.outgoing.is_empty() {
+            return true;
+        }
+        if !self.control.is_empty() {
+            self.outgoing_is_control = true;
+            self.outgoing.push(Segment::Bytes(std::mem::take(&mut self.control)));
+            self.walked = self.outgoing.position();
+            return true;
+        }
+        let Some(lane) = &self.lane else { return false };
+        if self.phase != Phase::Open || lane.take(&mut self.batch).is_none() {
+            return false;
+        }
+        self.walked = self.outgoing.position();
+        self.messages += self.batch.messages();
+        while let Some(item) = self.batch.pop() {
+            match item {
+                Item::Bytes(bytes) => self.outgoing.push(Segment::Bytes(bytes)),
+                Item::Body(body) => self.outgoing.push(Segment::Body(body)),
+                Item::Record(record) => {
+                    if let Some(bytes) = encode(record, self.minor) {
+                        self.outgoing.push(Segment::Bytes(bytes));
+                    }
+                }
+            }
+        }
+        self.batch.clear();
+        !self.outgoing.is_empty()
+    }
+
+    fn call(&self, what: u32) {
+        if let Some(session) = self.session.upgrade() {
+            session.link.clone().call(session, what);
+        }
+    }
+}
+
+/// A record in the peer's version of the protocol.
+fn encode(record: Record, minor: u8) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match record {
+        Record::Subscribe(topic) => encode_subscribe(&mut bytes, &topic, minor),
+        Record::Cancel(topic) => encode_cancel(&mut bytes, &topic, minor),
+        Record::RoutingId(_) | Record::Peer(_) => return None,
+    }
+    Some(bytes)
+}

@@ -1,0 +1,94 @@
+//! zmq_send and zmq_recv: try, and where the call may wait, wait for a change and try again.
+
+use std::sync::Arc;
+
+use super::Socket;
+use crate::constants::{ZMQ_DONTWAIT, ZMQ_POLLIN, ZMQ_POLLOUT, ZMQ_SNDMORE};
+use crate::error::{Error, Result};
+use crate::handle::{Guard, Reference};
+use crate::options::Opt;
+use crate::pipe::{Credit, Payload, Target};
+use crate::sys::clock;
+use crate::sys::waiter::Waiter;
+
+/// Sends one part (zmq_send(3)). On an error nothing of it was sent.
+pub fn send(socket: Reference<Socket>, payload: Payload<'_>, flags: i32) -> Result<()> {
+    let more = flags & ZMQ_SNDMORE != 0;
+    let mut guard = socket.lock().ok_or(Error::NotSocket)?;
+    let time = if flags & ZMQ_DONTWAIT != 0 { 0 } else { guard.options.int(Opt::SndTimeo) };
+    let credit = if time == 0 { Credit::Recent } else { Credit::Fresh };
+    match guard.send_now(payload, more, credit) {
+        Err(Error::Again) if time != 0 => {}
+        Err(Error::Again) => {
+            guard.pipes.flush();
+            guard.readiness.reported_none(ZMQ_POLLOUT);
+            return Err(Error::Again);
+        }
+        result => return result,
+    }
+    wait(socket, guard, time, ZMQ_POLLOUT, |socket| socket.send_now(payload, more, Credit::Fresh))
+}
+
+/// Receives one part (zmq_recv(3)): whether its message goes on.
+pub fn receive(socket: Reference<Socket>, target: &mut Target<'_>, flags: i32) -> Result<bool> {
+    let mut guard = socket.lock().ok_or(Error::NotSocket)?;
+    let time = if flags & ZMQ_DONTWAIT != 0 { 0 } else { guard.options.int(Opt::RcvTimeo) };
+    match guard.receive_now(target) {
+        Err(Error::Again) if time != 0 => {}
+        Err(Error::Again) => {
+            guard.pipes.flush();
+            guard.readiness.reported_none(ZMQ_POLLIN);
+            return Err(Error::Again);
+        }
+        result => return result,
+    }
+    wait(socket, guard, time, ZMQ_POLLIN, |socket| socket.receive_now(target))
+}
+
+/// Calls again whenever the socket has changed, for `time` milliseconds (-1: without limit).
+fn wait<R>(
+    socket: Reference<Socket>,
+    guard: Guard<Socket>,
+    time: i32,
+    event: i32,
+    mut call: impl FnMut(&mut Socket) -> Result<R>,
+) -> Result<R> {
+    let waiter: Arc<Waiter> = Waiter::mine()?;
+    let deadline = u64::try_from(time).ok().map(|ms| clock::now_ns() + ms * 1_000_000);
+    let mut guard = guard;
+    loop {
+        guard.wait_here(&waiter);
+        // A change between the last try and the registration would have been applied by this thread itself: it holds the lock.
+        drop(guard);
+        let waited = waiter.wait(deadline, &mut []);
+        guard = socket.lock().ok_or(Error::NotSocket)?;
+        guard.readiness.remove(&waiter);
+        match call(&mut guard) {
+            Err(Error::Again) => {}
+            result => return result,
+        }
+        if !waited? {
+            guard.readiness.reported_none(event);
+            return Err(Error::Again);
+        }
+    }
+}
+
+impl Socket {
+    #[inline]
+    fn send_now(&mut self, payload: Payload<'_>, more: bool, credit: Credit) -> Result<()> {
+        self.check()?;
+        self.pattern.send(&mut self.pipes, payload, more, credit)?;
+        self.changed_by_call();
+        Ok(())
+    }
+
+    #[inline]
+    fn receive_now(&mut self, target: &mut Target<'_>) -> Result<bool> {
+        self.check()?;
+        let more = self.pattern.receive(&mut self.pipes, target)?;
+        self.receiving_more = more;
+        self.changed_by_call();
+        Ok(more)
+    }
+}

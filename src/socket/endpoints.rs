@@ -1,0 +1,323 @@
+//! Bind, connect, unbind and disconnect, and what a socket has of each.
+
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use crossbeam_channel::Receiver;
+
+use super::{Face, Socket, type_name};
+use crate::constants::*;
+use crate::context::{Context, InprocSide};
+use crate::error::{Error, Result};
+use crate::options::{Opt, Options};
+use crate::reactor::Link;
+use crate::session::{Destination, Event, Listener, Owner, Session, Settings, least_loaded};
+use crate::transport::{self, Endpoint, Keepalive, SocketSettings, ipc, tcp};
+
+/// One bind or connect.
+struct Entry {
+    /// What the caller may name it by: as given, and for binds as it came out.
+    names: [Vec<u8>; 2],
+    kind: Kind,
+}
+
+enum Kind {
+    Listener(Arc<Listener>, Receiver<()>, Option<ipc::TemporaryPath>),
+    Session(Arc<Session>),
+    InprocName(Vec<u8>),
+    InprocConnection(u64),
+}
+
+/// The endpoints of a socket.
+#[derive(Default)]
+pub(super) struct Endpoints {
+    entries: Vec<Entry>,
+    /// ZMQ_LAST_ENDPOINT.
+    pub(super) last: Vec<u8>,
+}
+
+/// Listeners that are being closed.
+pub(crate) struct Closing(Vec<Receiver<()>>);
+
+impl Closing {
+    /// Until their descriptors are closed.
+    pub(crate) fn wait(self) {
+        for receiver in self.0 {
+            drop(receiver.recv());
+        }
+    }
+}
+
+impl Socket {
+    /// zmq_bind(3).
+    pub(crate) fn bind(&mut self, address: &[u8]) -> Result<()> {
+        self.check()?;
+        let parsed = Endpoint::parse(address)?;
+        if let Endpoint::Inproc(name) = parsed {
+            self.context.names.bind(&name, self.inproc_side())?;
+            self.endpoints.last = address.to_owned();
+            self.endpoints.add([address.to_owned(), address.to_owned()], Kind::InprocName(name));
+            return Ok(());
+        }
+        let links = self.links()?;
+        let listening = match self.listen(&parsed) {
+            Ok(listening) => listening,
+            Err(error) => {
+                let event = Event { kind: ZMQ_EVENT_BIND_FAILED, value: error.errno(), endpoint: address.to_owned() };
+                self.shared.report(event);
+                return Err(error);
+            }
+        };
+        let name = listening.endpoint;
+        let raw = listening.descriptor.as_raw_fd();
+        self.shared.report(Event { kind: ZMQ_EVENT_LISTENING, value: raw, endpoint: name.clone() });
+        let is_tcp = matches!(parsed, Endpoint::Tcp(_));
+        let settings = Arc::new(settings(&self.options));
+        let filters = self.options.filters().clone();
+        let (listener, hears) =
+            Listener::new(listening.descriptor, name.clone(), is_tcp, settings, filters, self.face(), links);
+        self.endpoints.last.clone_from(&name);
+        self.endpoints.add([address.to_owned(), name], Kind::Listener(listener, hears, listening.temporary));
+        Ok(())
+    }
+
+    fn listen(&self, endpoint: &Endpoint) -> Result<transport::Listener> {
+        let settings = socket_settings(&self.options);
+        match endpoint {
+            Endpoint::Tcp(address) => tcp::listen(address.bind_address(settings.ipv6)?, &settings),
+            Endpoint::Ipc(address) => ipc::listen(address, &settings),
+            Endpoint::Inproc(_) => Err(Error::Invalid),
+        }
+    }
+
+    /// zmq_connect(3).
+    pub(crate) fn connect(&mut self, address: &[u8]) -> Result<()> {
+        self.check()?;
+        let destination = match Endpoint::parse(address)? {
+            Endpoint::Inproc(name) => {
+                let (id, end) = self.context.names.connect(&name, self.inproc_side());
+                self.attach(id, end, true);
+                self.endpoints.last = address.to_owned();
+                self.endpoints.add([address.to_owned(), address.to_owned()], Kind::InprocConnection(id));
+                self.changed();
+                return Ok(());
+            }
+            Endpoint::Tcp(tcp) => Destination::Tcp(tcp.for_connect()?),
+            Endpoint::Ipc(ipc) => {
+                ipc.check()?;
+                Destination::Ipc(ipc)
+            }
+        };
+        if self.connects_once() && self.endpoints.entries.iter().any(|entry| entry.is_session_to(address)) {
+            return Ok(());
+        }
+        let link = least_loaded(&self.links()?).clone();
+        let settings = Arc::new(settings(&self.options));
+        let (session, end) = Session::connecting(destination, address.to_owned(), settings, self.face(), link);
+        if let Some(end) = end {
+            self.attach(session.id(), end, true);
+        }
+        self.endpoints.last = address.to_owned();
+        self.endpoints.add([address.to_owned(), address.to_owned()], Kind::Session(session.clone()));
+        session.start();
+        self.changed();
+        Ok(())
+    }
+
+    /// Types to which a second connection to the same endpoint would only bring everything twice.
+    fn connects_once(&self) -> bool {
+        matches!(self.options.socket_type(), ZMQ_PUB | ZMQ_SUB | ZMQ_REQ | ZMQ_XPUB | ZMQ_XSUB)
+    }
+
+    /// zmq_unbind(3). The listening descriptor is closed when the receiver hears of it.
+    pub(crate) fn unbind(&mut self, address: &[u8]) -> Result<Closing> {
+        self.check()?;
+        let parsed = Endpoint::parse(address)?;
+        let place = self.find_endpoint(address, &parsed, |kind| matches!(kind, Kind::Listener(..) | Kind::InprocName(_)))?;
+        let entry = self.endpoints.entries.remove(place);
+        match entry.kind {
+            Kind::InprocName(name) => self.context.names.unbind(&name, self.shared.id).map(|()| Closing(Vec::new())),
+            Kind::Listener(listener, hears, unlink) => {
+                drop(unlink);
+                let linger_ms = self.options.int(Opt::Linger);
+                for session in listener.sessions() {
+                    self.end_session(&session, linger_ms);
+                }
+                listener.close();
+                Ok(Closing(vec![hears]))
+            }
+            _ => Err(Error::NoEntry),
+        }
+    }
+
+    /// zmq_disconnect(3): what is queued is still sent, within linger.
+    pub(crate) fn disconnect(&mut self, address: &[u8]) -> Result<()> {
+        self.check()?;
+        let parsed = Endpoint::parse(address)?;
+        let place =
+            self.find_endpoint(address, &parsed, |kind| matches!(kind, Kind::Session(_) | Kind::InprocConnection(_)))?;
+        let entry = self.endpoints.entries.remove(place);
+        let linger_ms = self.options.int(Opt::Linger);
+        match entry.kind {
+            Kind::Session(session) => self.end_session(&session, linger_ms),
+            Kind::InprocConnection(id) => {
+                self.context.names.forget(id);
+                if let Some(&pipe) = self.by_connection.get(&id) {
+                    self.detach(pipe, linger_ms);
+                }
+            }
+            _ => {}
+        }
+        self.changed();
+        Ok(())
+    }
+
+    fn end_session(&mut self, session: &Arc<Session>, linger_ms: i32) {
+        match self.by_connection.get(&session.id()) {
+            Some(&pipe) => self.detach(pipe, linger_ms),
+            None => session.close(linger_ms),
+        }
+    }
+
+    fn links(&self) -> Result<Vec<Link>> {
+        self.context.links(self.options.int64(Opt::Affinity) as u64)
+    }
+
+    /// The endpoint of this text, or of the address that the text resolves to.
+    fn find_endpoint(&self, address: &[u8], parsed: &Endpoint, fits: impl Fn(&Kind) -> bool) -> Result<usize> {
+        self.endpoints.find(address, &fits).or_else(|error| match parsed {
+            Endpoint::Tcp(tcp) => {
+                let text = tcp.resolved_text(self.options.flag(Opt::Ipv6)).ok_or(error)?;
+                self.endpoints.find(&text, &fits)
+            }
+            _ => Err(error),
+        })
+    }
+
+    fn face(&self) -> Arc<dyn Owner> {
+        Arc::new(Face(self.shared.clone()))
+    }
+
+    fn inproc_side(&self) -> InprocSide {
+        let limit = |opt| if self.options.flag(Opt::Conflate) { 0 } else { self.options.int(opt) as u32 };
+        InprocSide {
+            owner: self.face(),
+            socket: self.shared.id,
+            send_limit: limit(Opt::SndHwm),
+            receive_limit: limit(Opt::RcvHwm),
+            routing_id: self.options.bytes(Opt::RoutingId).cloned().unwrap_or_default(),
+            conflate: self.options.flag(Opt::Conflate) && conflates(self.options.socket_type()),
+        }
+    }
+}
+
+impl Endpoints {
+    fn add(&mut self, names: [Vec<u8>; 2], kind: Kind) {
+        self.entries.push(Entry { names, kind });
+    }
+
+    fn find(&self, address: &[u8], fits: impl Fn(&Kind) -> bool) -> Result<usize> {
+        let place = self.entries.iter().position(|entry| fits(&entry.kind) && entry.names.iter().any(|name| name == address));
+        place.ok_or(Error::NoEntry)
+    }
+
+    /// A session is over by itself.
+    pub(super) fn forget(&mut self, connection: u64) {
+        self.entries.retain(|entry| !matches!(&entry.kind, Kind::Session(session) if session.id() == connection));
+    }
+
+    pub(super) fn close_listeners(&mut self) -> Closing {
+        let mut closing = Vec::new();
+        let mut kept = Vec::new();
+        for entry in self.entries.drain(..) {
+            match entry.kind {
+                Kind::Listener(listener, hears, unlink) => {
+                    drop(unlink);
+                    listener.close();
+                    closing.push(hears);
+                    kept.extend(listener.sessions().into_iter().map(|session| Entry {
+                        names: Default::default(),
+                        kind: Kind::Session(session),
+                    }));
+                }
+                kind => kept.push(Entry { names: entry.names, kind }),
+            }
+        }
+        self.entries = kept;
+        Closing(closing)
+    }
+
+    pub(super) fn leave_names(&mut self, context: &Context, socket: u64) {
+        for entry in &self.entries {
+            match &entry.kind {
+                // A name that was taken over by nobody else is this socket's.
+                Kind::InprocName(name) => drop(context.names.unbind(name, socket)),
+                Kind::InprocConnection(id) => drop(context.names.forget(*id)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Ends the sessions that have no pipe (those that have one were told through it).
+    pub(super) fn close_sessions(&mut self, linger_ms: i32) {
+        for entry in self.entries.drain(..) {
+            if let Kind::Session(session) = entry.kind {
+                session.close(linger_ms);
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn is_session_to(&self, address: &[u8]) -> bool {
+        matches!(self.kind, Kind::Session(_)) && self.names[0] == address
+    }
+}
+
+fn conflates(socket_type: i32) -> bool {
+    matches!(socket_type, ZMQ_PULL | ZMQ_PUSH | ZMQ_SUB | ZMQ_PUB | ZMQ_DEALER)
+}
+
+/// What connections made from now on need to know of the options.
+fn settings(options: &Options) -> Settings {
+    let socket_type = options.socket_type();
+    let milliseconds = |opt| options.int(opt).max(0) as u32;
+    Settings {
+        socket_type: type_name(socket_type),
+        routing_id: options.bytes(Opt::RoutingId).cloned().unwrap_or_else(Bytes::new),
+        routes: socket_type == ZMQ_ROUTER,
+        subscribes: matches!(socket_type, ZMQ_SUB | ZMQ_XSUB),
+        publishes: matches!(socket_type, ZMQ_PUB | ZMQ_XPUB),
+        send_limit: milliseconds(Opt::SndHwm),
+        receive_limit: milliseconds(Opt::RcvHwm),
+        conflate: options.flag(Opt::Conflate) && conflates(socket_type),
+        message_max: u64::try_from(options.int64(Opt::MaxMsgSize)).ok(),
+        handshake_ms: milliseconds(Opt::HandshakeIvl),
+        connect_ms: milliseconds(Opt::ConnectTimeout),
+        reconnect_ms: u32::try_from(options.int(Opt::ReconnectIvl)).ok(),
+        reconnect_max_ms: milliseconds(Opt::ReconnectIvlMax),
+        immediate: options.flag(Opt::Immediate),
+        socket: socket_settings(options),
+    }
+}
+
+fn socket_settings(options: &Options) -> SocketSettings {
+    let unless_default = |opt| u32::try_from(options.int(opt)).ok();
+    SocketSettings {
+        ipv6: options.flag(Opt::Ipv6),
+        backlog: options.int(Opt::Backlog),
+        type_of_service: options.int(Opt::Tos) as u32,
+        send_buffer_bytes: unless_default(Opt::SndBuf),
+        receive_buffer_bytes: unless_default(Opt::RcvBuf),
+        keepalive: Keepalive {
+            enabled: unless_default(Opt::TcpKeepalive).map(|value| value != 0),
+            probes: unless_default(Opt::TcpKeepaliveCnt),
+            idle_s: unless_default(Opt::TcpKeepaliveIdle),
+            interval_s: unless_default(Opt::TcpKeepaliveIntvl),
+        },
+        max_retransmit_ms: options.int(Opt::TcpMaxRt) as u32,
+        bind_to_device: options.bytes(Opt::BindToDevice).map_or_else(Vec::new, |name| name.to_vec()),
+        use_descriptor: u32::try_from(options.int(Opt::UseFd)).ok().map(|fd| fd as i32),
+    }
+}

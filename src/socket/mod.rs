@@ -1,0 +1,406 @@
+//! A socket: its pattern, its pipes and endpoints, its options, and who waits for it.
+//!
+//! Everything of a [`Socket`] is under one lock, that of its handle's slot. Connections and peers never wait for it: they put a
+//! [`Note`] into the inbox and notify the lock; whoever holds it applies the notes, at the latest before letting go. Only
+//! non-blocking direct writes are made under the lock. No lock but leaves is taken under it, and it is never waited for
+//! while another lock is held.
+
+mod calls;
+mod endpoints;
+mod monitor;
+mod options;
+mod poll;
+mod proxy;
+mod readiness;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+pub use calls::{receive, send};
+pub use poll::{PollItem, poll};
+pub use proxy::proxy;
+
+use crate::constants::*;
+use crate::context::{Context, Member};
+use crate::error::{Error, Result};
+use crate::handle::{Handle, Reference, Region, Table};
+use crate::options::{ContextOpt, Opt, Options, ROWS};
+use crate::pattern::{self, Pattern, PipeId, Pipes};
+use crate::pipe::{End, Peer};
+use crate::session::{Event, Owner, next_id};
+use crate::sys::lock::Deferred;
+use crate::sys::mutex::Mutex;
+use crate::sys::waiter::Waiter;
+use endpoints::Endpoints;
+use monitor::{Monitor, Report};
+use readiness::Readiness;
+
+/// The sockets that C programs hold handles of.
+pub static SOCKETS: Table<Socket> = Table::new(Region::Sockets);
+
+/// The socket behind a handle.
+///
+/// Errors: `ENOTSOCK`.
+pub fn find(handle: *const std::ffi::c_void) -> Result<Reference<Socket>> {
+    SOCKETS.slot(handle).ok_or(Error::NotSocket)
+}
+
+/// News for a socket from its connections and peers.
+enum Note {
+    Attach { connection: u64, end: End },
+    Readable(u64),
+    Writable(u64),
+    Closed(u64),
+    Connected(u64),
+    Finished(u64),
+    Terminate,
+    Report(Report),
+}
+
+/// A socket.
+pub struct Socket {
+    shared: Arc<Shared>,
+    context: Arc<Context>,
+    options: Options,
+    pattern: Box<dyn Pattern>,
+    pipes: Pipes,
+    by_connection: HashMap<u64, PipeId>,
+    connections: HashMap<PipeId, u64>,
+    /// Pipes whose other end is closed, which are removed once they are read.
+    ending: Vec<PipeId>,
+    endpoints: Endpoints,
+    readiness: Readiness,
+    reports: monitor::Backlog,
+    receiving_more: bool,
+    terminated: bool,
+}
+
+/// What others hold of a socket.
+pub struct Shared {
+    id: u64,
+    context: Arc<Context>,
+    reference: OnceLock<Reference<Socket>>,
+    /// `None`: the socket is closed.
+    inbox: Mutex<Option<Vec<Note>>>,
+    monitor: Mutex<Option<Monitor>>,
+    monitored: AtomicBool,
+}
+
+/// zmq_socket(3).
+///
+/// Errors: `EINVAL` for an unknown type, `EMFILE`, `ETERM`, and what starting the reactor answers.
+pub fn open(context: &Arc<Context>, socket_type: i32) -> Result<Handle> {
+    let pattern = pattern::new(socket_type, context.next_seed())?;
+    let shared = Arc::new(Shared {
+        id: next_id(),
+        context: context.clone(),
+        reference: OnceLock::new(),
+        inbox: Mutex::new(Some(Vec::new())),
+        monitor: Mutex::new(None),
+        monitored: AtomicBool::new(false),
+    });
+    let weak = Arc::downgrade(&shared);
+    context.join(shared.id, weak)?;
+    let mut options = Options::new(socket_type);
+    let defaults = context.options();
+    options.set_int(Opt::Ipv6, i64::from(defaults.int(ContextOpt::Ipv6)));
+    options.set_int(Opt::Ipv4Only, i64::from(!defaults.flag(ContextOpt::Ipv6)));
+    if !defaults.flag(ContextOpt::Blocky) {
+        options.set_int(Opt::Linger, 0);
+    }
+    if defaults.int(ContextOpt::MaxMsgSize) != i32::MAX {
+        options.set_int(Opt::MaxMsgSize, i64::from(defaults.int(ContextOpt::MaxMsgSize)));
+    }
+    let mut socket = Socket {
+        shared: shared.clone(),
+        context: context.clone(),
+        options,
+        pattern,
+        pipes: Pipes::default(),
+        by_connection: HashMap::new(),
+        connections: HashMap::new(),
+        ending: Vec::new(),
+        endpoints: Endpoints::default(),
+        readiness: Readiness::default(),
+        reports: monitor::Backlog::default(),
+        receiving_more: false,
+        terminated: false,
+    };
+    for row in ROWS {
+        socket.pattern.option_changed(row.opt, &socket.options);
+    }
+    let handle = match SOCKETS.insert(socket) {
+        Ok(handle) => handle,
+        Err(error) => {
+            context.leave(shared.id);
+            return Err(error);
+        }
+    };
+    if let Some(reference) = SOCKETS.slot(handle.as_ptr()) {
+        drop(shared.reference.set(reference));
+        // News that came before the reference was known is applied now.
+        reference.notify();
+    }
+    if context.is_terminating() {
+        shared.post(Note::Terminate);
+    }
+    Ok(handle)
+}
+
+/// zmq_close(3): listening descriptors are closed when it returns; what is queued is sent in the background, within linger.
+///
+/// Errors: `ENOTSOCK`.
+pub fn close(handle: *const std::ffi::c_void) -> Result<()> {
+    let socket = SOCKETS.remove(handle).ok_or(Error::NotSocket)?;
+    socket.shut_down();
+    Ok(())
+}
+
+impl Socket {
+    fn shut_down(mut self) {
+        self.run_deferred();
+        let left = self.shared.inbox.lock().take().unwrap_or_default();
+        left.into_iter().for_each(Note::refuse);
+        let linger_ms = self.options.int(Opt::Linger);
+        self.stop_monitor();
+        let closing = self.endpoints.close_listeners();
+        self.endpoints.leave_names(&self.context, self.shared.id);
+        let ids: Vec<PipeId> = self.pipes.ids().collect();
+        for id in ids {
+            if let Some(mut end) = self.pipes.remove(id) {
+                end.flush();
+                end.close(linger_ms);
+            }
+        }
+        self.endpoints.close_sessions(linger_ms);
+        self.readiness.wake_all();
+        closing.wait();
+        self.context.leave(self.shared.id);
+    }
+
+    fn apply(&mut self, note: Note) {
+        match note {
+            Note::Attach { connection, end } => self.attach(connection, end, false),
+            Note::Readable(connection) | Note::Closed(connection) => {
+                if let Some(&id) = self.by_connection.get(&connection) {
+                    self.pattern.readable(&mut self.pipes, id);
+                    self.look_for_end(id);
+                }
+            }
+            Note::Writable(connection) => {
+                if let Some(&id) = self.by_connection.get(&connection) {
+                    self.pattern.writable(&mut self.pipes, id);
+                }
+                self.send_reports();
+            }
+            Note::Connected(connection) => {
+                if let Some(&id) = self.by_connection.get(&connection) {
+                    self.pattern.reconnected(&mut self.pipes, id);
+                }
+            }
+            Note::Finished(connection) => self.endpoints.forget(connection),
+            Note::Terminate => self.terminated = true,
+            Note::Report(report) => {
+                self.reports.push(report);
+                self.send_reports();
+            }
+        }
+    }
+
+    /// Adds a pipe to the pattern.
+    fn attach(&mut self, connection: u64, end: End, initiated: bool) {
+        let id = self.pipes.insert(end);
+        self.by_connection.insert(connection, id);
+        self.connections.insert(id, connection);
+        let name = if initiated { self.options.take_bytes(Opt::ConnectRoutingId) } else { None };
+        if !self.pattern.attached(&mut self.pipes, id, initiated, name) {
+            return self.detach(id, 0);
+        }
+        self.look_for_end(id);
+        self.send_reports();
+    }
+
+    /// Removes a pipe and closes this end of it.
+    fn detach(&mut self, id: PipeId, linger_ms: i32) {
+        self.pattern.ended(&mut self.pipes, id);
+        self.ending.retain(|ending| *ending != id);
+        if let Some(connection) = self.connections.remove(&id) {
+            self.by_connection.remove(&connection);
+        }
+        if let Some(mut end) = self.pipes.remove(id) {
+            end.flush();
+            end.close(linger_ms);
+        }
+    }
+
+    /// A pipe whose other end is closed takes no more messages, and goes when it is read.
+    fn look_for_end(&mut self, id: PipeId) {
+        let Some(end) = self.pipes.end(id) else { return };
+        if end.other_end_is_closed() && !self.ending.contains(&id) {
+            self.ending.push(id);
+        }
+        self.remove_ended();
+    }
+
+    fn remove_ended(&mut self) {
+        let mut place = 0;
+        while let Some(&id) = self.ending.get(place) {
+            if self.pipes.end(id).is_none_or(End::is_finished) {
+                self.detach(id, 0);
+                self.ending.retain(|ending| *ending != id);
+            } else {
+                place += 1;
+            }
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.terminated { Err(Error::Terminated) } else { Ok(()) }
+    }
+
+    /// Something may have changed for those who wait: they look again.
+    fn changed(&mut self) {
+        self.readiness.wake_all();
+        if self.readiness.is_watched() {
+            let now = self.ready_events();
+            self.readiness.signal_rise(now);
+        }
+    }
+
+    /// As [`Socket::changed`], where the change came from a call on the socket itself.
+    #[inline]
+    fn changed_by_call(&mut self) {
+        if !self.ending.is_empty() {
+            self.remove_ended();
+        }
+        if self.readiness.concerns_anyone() {
+            self.changed();
+        }
+    }
+
+    fn wait_here(&mut self, waiter: &Arc<Waiter>) {
+        waiter.prepare();
+        self.pipes.flush();
+        self.readiness.add(waiter.clone());
+    }
+}
+
+impl Deferred for Socket {
+    fn run_deferred(&mut self) {
+        loop {
+            let notes = match self.shared.inbox.lock().as_mut() {
+                Some(notes) if !notes.is_empty() => std::mem::take(notes),
+                _ => break,
+            };
+            notes.into_iter().for_each(|note| self.apply(note));
+        }
+        self.changed();
+    }
+}
+
+impl Note {
+    /// The socket is gone: what the note gives it is closed.
+    fn refuse(self) {
+        if let Note::Attach { mut end, .. } = self {
+            end.close(0);
+        }
+    }
+}
+
+impl Shared {
+    fn post(&self, note: Note) {
+        {
+            let mut inbox = self.inbox.lock();
+            match inbox.as_mut() {
+                Some(notes) => notes.push(note),
+                None => {
+                    drop(inbox);
+                    return note.refuse();
+                }
+            }
+        }
+        if let Some(reference) = self.reference.get() {
+            reference.notify();
+        }
+    }
+}
+
+impl Member for Shared {
+    fn terminate(&self) {
+        self.post(Note::Terminate);
+    }
+}
+
+/// A socket, as its connections and inproc peers see it.
+pub(crate) struct Face(Arc<Shared>);
+
+impl Owner for Face {
+    fn notifier(&self, connection: u64) -> Arc<dyn Peer> {
+        Arc::new(Notifier { shared: self.0.clone(), connection })
+    }
+
+    fn attach(&self, connection: u64, end: End) {
+        self.0.post(Note::Attach { connection, end });
+    }
+
+    fn connected(&self, connection: u64) {
+        self.0.post(Note::Connected(connection));
+    }
+
+    fn started(&self) {
+        self.0.context.connection_made();
+    }
+
+    fn finished(&self, connection: u64) {
+        self.0.post(Note::Finished(connection));
+        self.0.context.connection_ended();
+    }
+
+    fn event(&self, event: Event) {
+        self.0.report(event);
+    }
+}
+
+/// This side of a pipe, as the other side calls it.
+struct Notifier {
+    shared: Arc<Shared>,
+    connection: u64,
+}
+
+impl Peer for Notifier {
+    fn readable(&self) {
+        self.shared.post(Note::Readable(self.connection));
+    }
+
+    fn writable(&self) {
+        self.shared.post(Note::Writable(self.connection));
+    }
+
+    fn closed(&self, _linger_ms: i32) {
+        self.shared.post(Note::Closed(self.connection));
+    }
+}
+
+/// ZMTP's name of a socket type (RFC 37).
+fn type_name(socket_type: i32) -> &'static str {
+    match socket_type {
+        ZMQ_PAIR => "PAIR",
+        ZMQ_PUB => "PUB",
+        ZMQ_SUB => "SUB",
+        ZMQ_REQ => "REQ",
+        ZMQ_REP => "REP",
+        ZMQ_DEALER => "DEALER",
+        ZMQ_ROUTER => "ROUTER",
+        ZMQ_PULL => "PULL",
+        ZMQ_PUSH => "PUSH",
+        ZMQ_XPUB => "XPUB",
+        _ => "XSUB",
+    }
+}
+
+impl Shared {
+    fn monitored(&self) -> bool {
+        self.monitored.load(Ordering::Acquire)
+    }
+}

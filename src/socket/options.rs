@@ -1,0 +1,57 @@
+//! zmq_setsockopt(3) and zmq_getsockopt(3): the table checks and stores, the socket does what is live.
+
+use super::Socket;
+use crate::constants::*;
+use crate::error::{Error, Result};
+use crate::options::{Opt, Reading, Setting, Value};
+
+impl Socket {
+    /// Sets an option; `None` is a NULL value.
+    pub(crate) fn set_option(&mut self, number: i32, value: Option<&[u8]>) -> Result<()> {
+        self.check()?;
+        match self.options.set(number, value)? {
+            Setting::Stored(opt) => {
+                if matches!(opt, Opt::SndHwm | Opt::RcvHwm) {
+                    self.set_limits();
+                }
+                self.pattern.option_changed(opt, &self.options);
+            }
+            Setting::Live(Opt::Subscribe) => self.pattern.subscribe(&mut self.pipes, value.unwrap_or_default())?,
+            Setting::Live(Opt::Unsubscribe) => self.pattern.unsubscribe(&mut self.pipes, value.unwrap_or_default())?,
+            Setting::Live(_) => return Err(Error::Invalid),
+        }
+        self.changed_by_call();
+        Ok(())
+    }
+
+    /// Reads an option.
+    pub(crate) fn option(&mut self, number: i32) -> Result<Value> {
+        self.check()?;
+        match self.options.get(number)? {
+            Reading::Value(value) => Ok(value),
+            Reading::Live(Opt::RcvMore) => Ok(Value::State(i32::from(self.receiving_more))),
+            Reading::Live(Opt::Events) => self.report_events().map(Value::State),
+            Reading::Live(Opt::Fd) => self.descriptor().map(Value::State),
+            Reading::Live(Opt::LastEndpoint) => Ok(Value::Text(self.endpoints.last.clone().into())),
+            Reading::Live(_) => Err(Error::Invalid),
+        }
+    }
+
+    /// New high-water marks hold for live connections, too.
+    fn set_limits(&mut self) {
+        let send = self.options.int(Opt::SndHwm) as u32;
+        let receive = self.options.int(Opt::RcvHwm) as u32;
+        if self.options.flag(Opt::Conflate) && self.options.socket_type() != ZMQ_XPUB {
+            return;
+        }
+        let ids: Vec<_> = self.pipes.ids().collect();
+        for id in ids {
+            if let Some(end) = self.pipes.end(id)
+                && end.is_connection()
+            {
+                end.set_limits(receive, send);
+                self.pattern.writable(&mut self.pipes, id);
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! zmq_poll(3): waits for sockets and descriptors. One waiter is left with every socket, so the wait itself watches only the
+//! waiter and the plain descriptors.
+
+use std::ffi::c_void;
+use std::sync::Arc;
+
+use super::{Socket, find};
+use crate::constants::*;
+use crate::error::Result;
+use crate::handle::Reference;
+use crate::sys::clock;
+use crate::sys::waiter::{Waiter, Watched};
+
+/// `zmq_pollitem_t`.
+#[repr(C)]
+#[derive(Debug)]
+pub struct PollItem {
+    /// The socket, or NULL.
+    pub socket: *mut c_void,
+    /// The descriptor, if there is no socket.
+    pub fd: i32,
+    /// What to wait for: ZMQ_POLLIN, ZMQ_POLLOUT, ZMQ_POLLERR, ZMQ_POLLPRI.
+    pub events: i16,
+    /// What was found.
+    pub revents: i16,
+}
+
+/// Waits up to `timeout_ms` (-1: without limit) until something is ready: how many items are.
+///
+/// Errors: `ENOTSOCK`, `ETERM`, `EINTR`.
+pub fn poll(items: &mut [PollItem], timeout_ms: i64) -> Result<i32> {
+    let deadline = u64::try_from(timeout_ms).ok().map(|ms| clock::now_ns().saturating_add(ms.saturating_mul(1_000_000)));
+    let mut sockets = Vec::new();
+    for item in items.iter().filter(|item| !item.socket.is_null()) {
+        sockets.push(find(item.socket)?);
+    }
+    let mut watched = watched(items);
+    // A first look, which asks nothing of anybody else.
+    let mut ready = look(items, &sockets, None)?;
+    if timeout_ms == 0 || ready > 0 {
+        if !watched.is_empty() {
+            Waiter::mine()?.wait_for_descriptors(&mut watched)?;
+            ready += found(items, &watched);
+        }
+        return Ok(ready);
+    }
+    let waiter = Waiter::mine()?;
+    loop {
+        waiter.prepare();
+        let looked = look(items, &sockets, Some(&waiter));
+        let waited = match looked {
+            Ok(0) => waiter.wait(deadline, &mut watched),
+            _ => waiter.wait_for_descriptors(&mut watched).map(|()| true),
+        };
+        leave(&sockets, &waiter);
+        looked?;
+        ready = look(items, &sockets, None)? + found(items, &watched);
+        if ready > 0 {
+            return Ok(ready);
+        }
+        if !waited? {
+            return Ok(0);
+        }
+    }
+}
+
+/// Looks at the sockets, and leaves the waiter with each.
+fn look(items: &mut [PollItem], sockets: &[Reference<Socket>], waiter: Option<&Arc<Waiter>>) -> Result<i32> {
+    let mut ready = 0;
+    let mut references = sockets.iter();
+    for item in items {
+        item.revents = 0;
+        if item.socket.is_null() {
+            continue;
+        }
+        let Some(reference) = references.next() else { break };
+        let mut socket = reference.lock().ok_or(crate::error::Error::NotSocket)?;
+        let wanted = i32::from(item.events);
+        let events = socket.events_for_poll(wanted)?;
+        item.revents = (events & wanted) as i16;
+        ready += i32::from(item.revents != 0);
+        if let Some(waiter) = waiter {
+            socket.pipes.flush();
+            socket.readiness.add(waiter.clone());
+        }
+    }
+    Ok(ready)
+}
+
+fn leave(sockets: &[Reference<Socket>], waiter: &Arc<Waiter>) {
+    for reference in sockets {
+        if let Some(mut socket) = reference.lock() {
+            socket.readiness.remove(waiter);
+        }
+    }
+}
+
+fn watched(items: &[PollItem]) -> Vec<Watched> {
+    let flag = |events: i16, ours: i32, theirs: i16| if i32::from(events) & ours != 0 { theirs } else { 0 };
+    items
+        .iter()
+        .filter(|item| item.socket.is_null())
+        .map(|item| Watched {
+            fd: item.fd,
+            events: flag(item.events, ZMQ_POLLIN, libc::POLLIN)
+                | flag(item.events, ZMQ_POLLOUT, libc::POLLOUT)
+                | flag(item.events, ZMQ_POLLPRI, libc::POLLPRI),
+            found: 0,
+        })
+        .collect()
+}
+
+/// Puts what was found of the descriptors into their items.
+fn found(items: &mut [PollItem], watched: &[Watched]) -> i32 {
+    let mut ready = 0;
+    for (item, one) in items.iter_mut().filter(|item| item.socket.is_null()).zip(watched) {
+        let mut events = 0;
+        if one.found & libc::POLLIN != 0 {
+            events |= ZMQ_POLLIN;
+        }
+        if one.found & libc::POLLOUT != 0 {
+            events |= ZMQ_POLLOUT;
+        }
+        if one.found & libc::POLLPRI != 0 {
+            events |= ZMQ_POLLPRI;
+        }
+        if one.found & !(libc::POLLIN | libc::POLLOUT | libc::POLLPRI) != 0 {
+            events |= ZMQ_POLLERR;
+        }
+        item.revents = events as i16;
+        ready += i32::from(events != 0);
+    }
+    ready
+}
+
+impl Socket {
+    fn events_for_poll(&mut self, wanted: i32) -> Result<i32> {
+        self.check()?;
+        let mut events = 0;
+        if wanted & ZMQ_POLLIN != 0 && self.pattern.can_receive(&mut self.pipes) {
+            events |= ZMQ_POLLIN;
+        }
+        if wanted & ZMQ_POLLOUT != 0 && self.pattern.can_send(&mut self.pipes) {
+            events |= ZMQ_POLLOUT;
+        }
+        Ok(events)
+    }
+}
