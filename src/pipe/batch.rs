@@ -268,6 +268,19 @@ impl Cursor {
         }
     }
 
+    /// The bytes of the frame that is next, if one is.
+    #[inline]
+    pub fn peek(&mut self) -> Option<&[u8]> {
+        self.settle();
+        let Some(Item::Bytes(chunk)) = self.batch.items.front() else { return None };
+        let header = decode_header(&chunk[self.offset..]).ok()??;
+        let start = self.offset + header.header_len;
+        if start == chunk.len() && let Some(Item::Body(body)) = self.batch.items.get(1) {
+            return Some(body);
+        }
+        chunk.get(start..start + header.body_len as usize)
+    }
+
     fn pop_record(&mut self) -> Next<'_> {
         match self.batch.items.pop_front() {
             Some(Item::Record(record)) => Next::Record(record),

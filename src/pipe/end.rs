@@ -220,6 +220,12 @@ impl End {
         Ok(self.receive(&mut Target::Message(&mut message))?.map(|_| message))
     }
 
+    /// The bytes of the part that is next. Records must have been taken before.
+    #[inline]
+    pub fn peek(&mut self) -> Option<&[u8]> {
+        if self.poll() { self.cursor.peek() } else { None }
+    }
+
     /// Drops the rest of the message that is being read.
     pub fn skip_message(&mut self) -> Result<()> {
         while self.reading && self.receive(&mut Target::Discard)?.is_some() {}

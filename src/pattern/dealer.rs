@@ -1,0 +1,64 @@
+//! DEALER: sends to its peers in turn and receives from them in turn (RFC 28).
+
+use bytes::Bytes;
+
+use super::fair_queue::FairQueue;
+use super::load_balancer::LoadBalancer;
+use super::{Pattern, PipeId, Pipes, probe};
+use crate::error::Result;
+use crate::options::{Opt, Options};
+use crate::pipe::{Credit, Payload, Target};
+
+/// The DEALER socket type.
+#[derive(Default)]
+pub(super) struct Dealer {
+    queue: FairQueue,
+    balancer: LoadBalancer,
+    probes: bool,
+}
+
+impl Pattern for Dealer {
+    fn attached(&mut self, pipes: &mut Pipes, id: PipeId, _initiated: bool, _name: Option<Bytes>) -> bool {
+        if self.probes {
+            probe(pipes, id);
+        }
+        self.balancer.add(id);
+        self.queue.readable(pipes, id, drop);
+        true
+    }
+
+    fn readable(&mut self, pipes: &mut Pipes, id: PipeId) {
+        self.queue.readable(pipes, id, drop);
+    }
+
+    fn writable(&mut self, _pipes: &mut Pipes, id: PipeId) {
+        self.balancer.writable(id);
+    }
+
+    fn ended(&mut self, pipes: &mut Pipes, id: PipeId) {
+        self.queue.remove(pipes, id);
+        self.balancer.remove(id);
+    }
+
+    fn send(&mut self, pipes: &mut Pipes, payload: Payload<'_>, more: bool, credit: Credit) -> Result<()> {
+        self.balancer.send(pipes, payload, more, credit)
+    }
+
+    fn receive(&mut self, pipes: &mut Pipes, target: &mut Target<'_>) -> Result<bool> {
+        self.queue.receive(pipes, target)
+    }
+
+    fn can_receive(&mut self, pipes: &mut Pipes) -> bool {
+        self.queue.can_receive(pipes)
+    }
+
+    fn can_send(&mut self, pipes: &mut Pipes) -> bool {
+        self.balancer.can_send(pipes)
+    }
+
+    fn option_changed(&mut self, opt: Opt, options: &Options) {
+        if opt == Opt::ProbeRouter {
+            self.probes = options.flag(opt);
+        }
+    }
+}

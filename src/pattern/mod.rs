@@ -1,0 +1,184 @@
+//! What a socket type does with its pipes: one small file a type, made from shared parts (fair queue, load balancer,
+//! distributor). Runs under the socket's lock, and knows neither connections nor threads.
+//!
+//! A pattern is a function of its pipes and arguments: no I/O, no clock, no randomness.
+
+mod dealer;
+mod distributor;
+mod fair_queue;
+mod load_balancer;
+mod pair;
+mod pull;
+mod push;
+mod rep;
+mod req;
+mod rotation;
+mod router;
+mod sending;
+mod sub;
+#[cfg(test)]
+mod test_support;
+mod xpub;
+
+use bytes::Bytes;
+
+use crate::constants::*;
+use crate::error::{Error, Result};
+use crate::options::{Opt, Options};
+use crate::pipe::{Credit, End, Payload, Target};
+
+/// Names a pipe of a socket: its place in [`Pipes`].
+pub type PipeId = u32;
+
+/// The pipes of one socket.
+#[derive(Default)]
+pub struct Pipes {
+    slots: Vec<Option<End>>,
+    free: Vec<PipeId>,
+    dirty: Vec<PipeId>,
+    refused: Vec<PipeId>,
+}
+
+impl Pipes {
+    /// Adds a pipe.
+    pub fn insert(&mut self, end: End) -> PipeId {
+        match self.free.pop() {
+            Some(id) => {
+                self.slots[id as usize] = Some(end);
+                id
+            }
+            None => {
+                self.slots.push(Some(end));
+                self.slots.len() as PipeId - 1
+            }
+        }
+    }
+
+    /// Takes a pipe out.
+    pub fn remove(&mut self, id: PipeId) -> Option<End> {
+        let end = self.slots.get_mut(id as usize)?.take();
+        if end.is_some() {
+            self.free.push(id);
+            self.refused.retain(|refused| *refused != id);
+        }
+        end
+    }
+
+    /// A pipe.
+    #[inline]
+    pub fn end(&mut self, id: PipeId) -> Option<&mut End> {
+        self.slots.get_mut(id as usize)?.as_mut()
+    }
+
+    /// All pipes.
+    pub fn ids(&self) -> impl Iterator<Item = PipeId> + '_ {
+        self.slots.iter().enumerate().filter(|(_, slot)| slot.is_some()).map(|(id, _)| id as PipeId)
+    }
+
+    /// How many pipes there are.
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A pattern wants no more of a pipe: it is closed after the call.
+    pub(super) fn refuse(&mut self, id: PipeId) {
+        self.refused.push(id);
+    }
+
+    /// Takes one of the pipes that a pattern wants no more of.
+    #[inline]
+    pub fn take_refused(&mut self) -> Option<PipeId> {
+        self.refused.pop()
+    }
+
+    /// Writes what bursts left unsent, in all pipes that were written to since.
+    pub fn flush(&mut self) {
+        while let Some(id) = self.dirty.pop() {
+            if let Some(end) = self.end(id) {
+                end.flush();
+            }
+        }
+    }
+
+    /// Writes one part into a pipe.
+    #[inline]
+    pub fn write(&mut self, id: PipeId, payload: Payload<'_>, more: bool) -> Result<()> {
+        let Some(end) = self.slots.get_mut(id as usize).and_then(Option::as_mut) else { return Ok(()) };
+        end.write(payload, more)?;
+        if end.has_unsent() && self.dirty.last() != Some(&id) {
+            self.dirty.push(id);
+        }
+        Ok(())
+    }
+}
+
+/// A socket type.
+///
+/// `send` and `receive` handle one part. Both answer [`Error::Again`] where the call would have to wait; the socket then waits
+/// for a change and calls again. A failed call leaves the pattern and the part as they were.
+pub trait Pattern: Send {
+    /// A pipe was added. `initiated` says that this side connected; `name` is the routing id that ZMQ_CONNECT_ROUTING_ID
+    /// gave to the peer. False: the pipe is refused and closed.
+    fn attached(&mut self, pipes: &mut Pipes, id: PipeId, initiated: bool, name: Option<Bytes>) -> bool;
+    /// A pipe has a new connection behind it: subscriptions are sent again.
+    fn reconnected(&mut self, _pipes: &mut Pipes, _id: PipeId) {}
+    /// A pipe may have something to read again.
+    fn readable(&mut self, pipes: &mut Pipes, id: PipeId);
+    /// A pipe may have room again.
+    fn writable(&mut self, pipes: &mut Pipes, id: PipeId);
+    /// A pipe was read to its end, or is being closed; it is removed after the call.
+    fn ended(&mut self, pipes: &mut Pipes, id: PipeId);
+    /// Sends one part.
+    fn send(&mut self, pipes: &mut Pipes, payload: Payload<'_>, more: bool, credit: Credit) -> Result<()>;
+    /// Receives one part: whether the message goes on.
+    fn receive(&mut self, pipes: &mut Pipes, target: &mut Target<'_>) -> Result<bool>;
+    /// Whether a part can be received at once.
+    fn can_receive(&mut self, pipes: &mut Pipes) -> bool;
+    /// Whether a part can be sent at once.
+    fn can_send(&mut self, pipes: &mut Pipes) -> bool;
+    /// A stored option of the socket has a new value (called once for each such option after the socket is made, too).
+    fn option_changed(&mut self, _opt: Opt, _options: &Options) {}
+    /// ZMQ_SUBSCRIBE.
+    fn subscribe(&mut self, _pipes: &mut Pipes, _topic: &[u8]) -> Result<()> {
+        Err(Error::Invalid)
+    }
+    /// ZMQ_UNSUBSCRIBE.
+    fn unsubscribe(&mut self, _pipes: &mut Pipes, _topic: &[u8]) -> Result<()> {
+        Err(Error::Invalid)
+    }
+}
+
+/// The pattern of a socket type; `seed` starts the numbers of generated routing ids and request ids.
+pub fn new(socket_type: i32, seed: u32) -> Result<Box<dyn Pattern>> {
+    Ok(match socket_type {
+        ZMQ_PAIR => Box::new(pair::Pair::default()),
+        ZMQ_PUB => Box::new(xpub::XPub::publisher()),
+        ZMQ_SUB => Box::new(sub::Sub::filtering()),
+        ZMQ_REQ => Box::new(req::Req::new(seed)),
+        ZMQ_REP => Box::new(rep::Rep::default()),
+        ZMQ_DEALER => Box::new(dealer::Dealer::default()),
+        ZMQ_ROUTER => Box::new(router::Router::new(seed)),
+        ZMQ_PULL => Box::new(pull::Pull::default()),
+        ZMQ_PUSH => Box::new(push::Push::default()),
+        ZMQ_XPUB => Box::new(xpub::XPub::default()),
+        ZMQ_XSUB => Box::new(sub::Sub::default()),
+        _ => return Err(Error::Invalid),
+    })
+}
+
+/// Sends the empty message that makes this socket known to a ROUTER (ZMQ_PROBE_ROUTER).
+fn probe(pipes: &mut Pipes, id: PipeId) {
+    // Without memory for it the peer hears of this socket with the first message.
+    let _ = pipes.write(id, Payload::Bytes(&[]), false);
+}
+
+/// Drops everything that is in a pipe which nobody reads.
+fn discard_all(pipes: &mut Pipes, id: PipeId) {
+    let Some(end) = pipes.end(id) else { return };
+    while end.take_record().is_some() || matches!(end.receive(&mut Target::Discard), Ok(Some(_))) {}
+}

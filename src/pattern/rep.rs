@@ -1,0 +1,163 @@
+//! REP: a request, then the reply to it, in strict alternation (RFC 28).
+//!
+//! Invariant: `envelope` and `reply_to` are those of the request that was received last, until its reply is complete.
+
+use bytes::Bytes;
+
+use super::fair_queue::FairQueue;
+use super::sending::Sending;
+use super::{Pattern, PipeId, Pipes};
+use crate::error::{Error, Result};
+use crate::message::Message;
+use crate::pipe::{Credit, Payload, Target};
+
+/// What the application may do next.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Receive a request, which did not come yet.
+    #[default]
+    Waiting,
+    /// Receive the request, whose envelope was read.
+    Requested,
+    /// Send the reply.
+    Replying,
+}
+
+/// The REP socket type.
+#[derive(Default)]
+pub(super) struct Rep {
+    queue: FairQueue,
+    phase: Phase,
+    envelope: Vec<Message>,
+    /// The pipe of the request, while it lives.
+    reply_to: Option<PipeId>,
+    sending: Sending,
+}
+
+impl Rep {
+    /// Reads up to the body of a request, past everything that is none. Whether it is there.
+    fn find_request(&mut self, pipes: &mut Pipes) -> bool {
+        while self.phase == Phase::Waiting
+            && let Some(id) = self.queue.find(pipes, |_, _| {})
+        {
+            self.queue.begin();
+            if self.read_envelope(pipes) {
+                self.reply_to = Some(id);
+                self.phase = Phase::Requested;
+            }
+        }
+        self.phase == Phase::Requested
+    }
+
+    /// Reads the parts up to and including the empty one; `false` if no body follows it, and then the message is dropped.
+    fn read_envelope(&mut self, pipes: &mut Pipes) -> bool {
+        self.envelope.clear();
+        loop {
+            let mut part = Message::new();
+            match self.queue.receive_found(pipes, &mut Target::Message(&mut part)) {
+                Ok(true) => {}
+                Ok(false) | Err(_) => return false,
+            }
+            let ends = part.is_empty();
+            if self.envelope.try_reserve(1).is_err() {
+                self.queue.skip(pipes);
+                return false;
+            }
+            self.envelope.push(part);
+            if ends {
+                return true;
+            }
+        }
+    }
+
+    /// Decides where the reply goes, and writes its envelope. On an error nothing was written.
+    fn begin_reply(&mut self, pipes: &mut Pipes) -> Result<Sending> {
+        let Some(id) = self.reply_to else {
+            return Ok(Sending::Nowhere);
+        };
+        if !pipes.end(id).is_some_and(|end| end.can_write(Credit::Fresh)) {
+            return Ok(Sending::Nowhere);
+        }
+        let written = self
+            .envelope
+            .iter()
+            .try_for_each(|part| pipes.write(id, Payload::Bytes(part.data()), true));
+        if written.is_err() {
+            roll_back(pipes, id);
+        }
+        written.map(|()| Sending::To(id))
+    }
+}
+
+impl Pattern for Rep {
+    fn attached(&mut self, pipes: &mut Pipes, id: PipeId, _initiated: bool, _name: Option<Bytes>) -> bool {
+        self.queue.readable(pipes, id, drop);
+        true
+    }
+
+    fn readable(&mut self, pipes: &mut Pipes, id: PipeId) {
+        self.queue.readable(pipes, id, drop);
+    }
+
+    fn writable(&mut self, _pipes: &mut Pipes, _id: PipeId) {}
+
+    fn ended(&mut self, pipes: &mut Pipes, id: PipeId) {
+        self.queue.remove(pipes, id);
+        self.sending.forget(id);
+        if self.reply_to == Some(id) {
+            self.reply_to = None;
+        }
+    }
+
+    fn send(&mut self, pipes: &mut Pipes, payload: Payload<'_>, more: bool, _credit: Credit) -> Result<()> {
+        if self.phase != Phase::Replying {
+            return Err(Error::State);
+        }
+        let begins = !self.sending.in_message();
+        if begins {
+            self.sending = self.begin_reply(pipes)?;
+        }
+        let to = self.sending;
+        let sent = self.sending.send(pipes, payload, more);
+        if sent.is_err() && begins {
+            if let Sending::To(id) = to {
+                roll_back(pipes, id);
+            }
+            self.sending = Sending::Between;
+        }
+        if sent.is_ok() && !more {
+            self.phase = Phase::Waiting;
+            self.reply_to = None;
+            self.envelope.clear();
+        }
+        sent
+    }
+
+    fn receive(&mut self, pipes: &mut Pipes, target: &mut Target<'_>) -> Result<bool> {
+        if self.phase == Phase::Replying {
+            return Err(Error::State);
+        }
+        if !self.find_request(pipes) {
+            return Err(Error::Again);
+        }
+        let more = self.queue.receive_found(pipes, target)?;
+        if !more {
+            self.phase = Phase::Replying;
+        }
+        Ok(more)
+    }
+
+    fn can_receive(&mut self, pipes: &mut Pipes) -> bool {
+        self.find_request(pipes)
+    }
+
+    fn can_send(&mut self, _pipes: &mut Pipes) -> bool {
+        self.phase == Phase::Replying
+    }
+}
+
+fn roll_back(pipes: &mut Pipes, id: PipeId) {
+    if let Some(end) = pipes.end(id) {
+        end.roll_back();
+    }
+}

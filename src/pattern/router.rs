@@ -1,0 +1,204 @@
+//! ROUTER: the first part of a message names the peer that it goes to, or came from (RFC 28).
+//!
+//! Invariants: a pipe is in the queue only while its peer is known; a route leads to a known peer's pipe. A pipe whose peer
+//! may not have its routing id is given up ([`Pipes::refuse`]), and nothing that came through it is delivered.
+
+use bytes::Bytes;
+
+use super::fair_queue::FairQueue;
+use super::sending::Sending;
+use super::{Pattern, PipeId, Pipes, probe};
+use crate::error::{Error, Result};
+use crate::hub::routes::{Inserted, Routes};
+use crate::options::{Opt, Options};
+use crate::pipe::{BodySlice, Credit, Payload, Record, Target};
+
+/// Who is behind a pipe.
+enum Peer {
+    /// Its routing id did not come yet.
+    Anonymous,
+    /// It has this routing id.
+    Known(Bytes),
+    /// It is given up.
+    Refused,
+}
+
+/// The ROUTER socket type.
+pub(super) struct Router {
+    queue: FairQueue,
+    routes: Routes<PipeId>,
+    /// By pipe.
+    peers: Vec<Peer>,
+    sending: Sending,
+    mandatory: bool,
+    hands_over: bool,
+    probes: bool,
+}
+
+impl Router {
+    /// A router whose generated routing ids count up from `seed`.
+    pub(super) fn new(seed: u32) -> Router {
+        Router {
+            queue: FairQueue::default(),
+            routes: Routes::new(seed),
+            peers: Vec::new(),
+            sending: Sending::default(),
+            mandatory: false,
+            hands_over: false,
+            probes: false,
+        }
+    }
+
+    /// Looks for the routing id of a peer that has none yet; `false` if it may not have it.
+    fn identify(&mut self, pipes: &mut Pipes, id: PipeId) -> bool {
+        if !matches!(self.peers.get(id as usize), Some(Peer::Anonymous)) {
+            return true;
+        }
+        let Some(end) = pipes.end(id) else { return true };
+        let routing_id = loop {
+            match end.take_record() {
+                Some(Record::RoutingId(routing_id)) => break routing_id,
+                Some(_) => {}
+                None if end.poll() => break Bytes::new(),
+                None => return true,
+            }
+        };
+        let named = if routing_id.is_empty() {
+            self.routes.insert_generated(id)
+        } else {
+            self.claim(pipes, id, routing_id)
+        };
+        let accepted = named.is_ok();
+        self.peers[id as usize] = named.map_or(Peer::Refused, Peer::Known);
+        accepted
+    }
+
+    /// Makes the routing id lead to the pipe, if it is free or may be taken from another.
+    fn claim(&mut self, pipes: &mut Pipes, id: PipeId, routing_id: Bytes) -> Result<Bytes> {
+        match self.routes.insert(routing_id.clone(), id)? {
+            Inserted::New => {}
+            Inserted::Taken(other) if self.hands_over => {
+                self.routes.replace(&routing_id, id);
+                self.peers[other as usize] = Peer::Refused;
+                self.queue.remove(pipes, other);
+                self.sending.forget(other);
+                pipes.refuse(other);
+            }
+            Inserted::Taken(_) => return Err(Error::AddressInUse),
+        }
+        Ok(routing_id)
+    }
+
+    /// Decides where the message goes that begins with this routing id.
+    fn route(&mut self, pipes: &mut Pipes, routing_id: &[u8], credit: Credit) -> Result<Sending> {
+        // What is to be dropped is dropped only on knowledge of now.
+        let credit = if self.mandatory { credit } else { Credit::Fresh };
+        let lost = if self.mandatory {
+            Err(Error::HostUnreachable)
+        } else {
+            Ok(Sending::Nowhere)
+        };
+        let Some(id) = self.routes.lookup(routing_id) else {
+            return lost;
+        };
+        let Some(end) = pipes.end(id) else { return lost };
+        if end.can_write(credit) {
+            Ok(Sending::To(id))
+        } else if self.mandatory && !end.other_end_is_closed() {
+            Err(Error::Again)
+        } else {
+            lost
+        }
+    }
+}
+
+impl Pattern for Router {
+    fn attached(&mut self, pipes: &mut Pipes, id: PipeId, initiated: bool, name: Option<Bytes>) -> bool {
+        if self.peers.len() <= id as usize {
+            self.peers.resize_with(id as usize + 1, || Peer::Refused);
+        }
+        self.peers[id as usize] = Peer::Anonymous;
+        if self.probes {
+            probe(pipes, id);
+        }
+        if let Some(name) = name.filter(|_| initiated) {
+            match self.routes.insert(name.clone(), id) {
+                Ok(Inserted::New) => self.peers[id as usize] = Peer::Known(name),
+                _ => return false,
+            }
+        }
+        let accepted = self.identify(pipes, id);
+        if accepted {
+            self.readable(pipes, id);
+        }
+        accepted
+    }
+
+    fn readable(&mut self, pipes: &mut Pipes, id: PipeId) {
+        if !self.identify(pipes, id) {
+            return pipes.refuse(id);
+        }
+        if matches!(self.peers.get(id as usize), Some(Peer::Known(_))) {
+            self.queue.readable(pipes, id, drop);
+        }
+    }
+
+    fn writable(&mut self, _pipes: &mut Pipes, _id: PipeId) {}
+
+    fn ended(&mut self, pipes: &mut Pipes, id: PipeId) {
+        self.queue.remove(pipes, id);
+        self.sending.forget(id);
+        if let Some(peer) = self.peers.get_mut(id as usize)
+            && let Peer::Known(routing_id) = std::mem::replace(peer, Peer::Refused)
+        {
+            self.routes.remove(&routing_id, id);
+        }
+    }
+
+    fn send(&mut self, pipes: &mut Pipes, payload: Payload<'_>, more: bool, credit: Credit) -> Result<()> {
+        if self.sending.in_message() {
+            return self.sending.send(pipes, payload, more);
+        }
+        // A routing id with nothing behind it is no message.
+        if more {
+            self.sending = self.route(pipes, payload.as_slice(), credit)?;
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, pipes: &mut Pipes, target: &mut Target<'_>) -> Result<bool> {
+        if self.queue.in_message() {
+            return self.queue.receive_found(pipes, target);
+        }
+        let id = self.queue.find(pipes, |_, _| {}).ok_or(Error::Again)?;
+        let Some(Peer::Known(routing_id)) = self.peers.get(id as usize) else {
+            return Err(Error::Again);
+        };
+        let metadata = pipes.end(id).and_then(|end| end.metadata());
+        target.fill(BodySlice::Bytes(routing_id), true, metadata)?;
+        self.queue.begin();
+        Ok(true)
+    }
+
+    fn can_receive(&mut self, pipes: &mut Pipes) -> bool {
+        self.queue.can_receive(pipes)
+    }
+
+    fn can_send(&mut self, pipes: &mut Pipes) -> bool {
+        !self.mandatory
+            || self.sending.in_message()
+            || self
+                .routes
+                .iter()
+                .any(|(_, id)| pipes.end(id).is_some_and(|end| end.can_write(Credit::Fresh)))
+    }
+
+    fn option_changed(&mut self, opt: Opt, options: &Options) {
+        match opt {
+            Opt::RouterMandatory => self.mandatory = options.flag(opt),
+            Opt::RouterHandover => self.hands_over = options.flag(opt),
+            Opt::ProbeRouter => self.probes = options.flag(opt),
+            _ => {}
+        }
+    }
+}
