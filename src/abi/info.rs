@@ -34,6 +34,8 @@ entry! {
             ENOCOMPATPROTO => c"The protocol is not compatible with the socket type".as_ptr(),
             ETERM => c"Context was terminated".as_ptr(),
             EMTHREAD => c"No thread available".as_ptr(),
+            // Not the system's words, but those of libzmq on every system.
+            libc::EHOSTUNREACH => c"Host unreachable".as_ptr(),
             // SAFETY: takes any number.
             other => unsafe { libc::strerror(other) },
         })
@@ -90,6 +92,7 @@ mod tests {
         );
         assert_eq!(text(ETERM), "Context was terminated");
         assert_eq!(text(EMTHREAD), "No thread available");
+        assert_eq!(text(libc::EHOSTUNREACH), "Host unreachable");
         assert_eq!(text(0), "Success");
         assert_eq!(text(libc::EINVAL), "Invalid argument");
         assert!(text(ETERM + 100).starts_with("Unknown error"));

@@ -329,6 +329,17 @@ mod tests {
     }
 
     #[test]
+    fn a_timer_put_off_within_a_pass_is_no_longer_due() {
+        let mut set = TimerSet::default();
+        let (first, second) = (add(&mut set, 0, 10), add(&mut set, 0, 10));
+        let pass = set.begin_pass();
+        assert_eq!(set.next_due(10, pass).map(|(id, _)| id), Some(first));
+        set.restart(10, second, None).unwrap();
+        assert!(set.next_due(10, pass).is_none());
+        assert_eq!(run(&mut set, 20), [first, second]);
+    }
+
+    #[test]
     fn the_longest_interval_is_never_due() {
         let mut set = TimerSet::default();
         add(&mut set, 1000, u64::MAX);

@@ -36,6 +36,8 @@ const STEP_BYTES: usize = 64 << 10;
 /// All objects of one kind that C programs hold handles of. One `static` for each [`Region`].
 pub struct Table<T: 'static> {
     region: Region,
+    /// How many handles there are, of those that the region has room for.
+    capacity: usize,
     /// The header, then the entries.
     memory: WipedMemory,
     /// Entries with a smaller index are accessible.
@@ -66,12 +68,13 @@ impl<T> Table<T> {
 
     /// An empty table. Reserves nothing yet.
     pub const fn new(region: Region) -> Table<T> {
-        Table::in_memory(region, WipedMemory::new())
+        Table::with(region, region.capacity(), WipedMemory::new())
     }
 
-    const fn in_memory(region: Region, memory: WipedMemory) -> Table<T> {
+    const fn with(region: Region, capacity: usize, memory: WipedMemory) -> Table<T> {
         Table {
             region,
+            capacity,
             memory,
             entries: AtomicUsize::new(0),
             cursor: AtomicUsize::new(0),
@@ -83,11 +86,11 @@ impl<T> Table<T> {
 impl<T: Deferred + Send> Table<T> {
     /// Gives `object` a handle, which is valid until [`remove`](Table::remove).
     ///
-    /// `TooManyFiles` when every handle of the region is in use, `NoMemory` when memory is short.
+    /// `TooManyFiles` when every handle is in use, `NoMemory` when memory is short.
     pub fn insert(&'static self, object: T) -> Result<Handle> {
         range::reserve()?;
         self.memory
-            .reserve(Self::ENTRIES_OFFSET + self.region.capacity() * size_of::<Entry<T>>())?;
+            .reserve(Self::ENTRIES_OFFSET + self.capacity * size_of::<Entry<T>>())?;
         if self.memory.accessible_bytes() == 0 {
             self.memory.grow(STEP_BYTES)?;
         }
@@ -126,7 +129,7 @@ impl<T: Deferred + Send> Table<T> {
     /// Joins an unused handle value with a vacant slot.
     fn claim(&'static self) -> Result<(usize, &'static Slot<T>)> {
         let mut vacancies = self.header().vacancies.lock();
-        if vacancies.live >= self.region.capacity() {
+        if vacancies.live >= self.capacity {
             return Err(Error::TooManyFiles);
         }
         let index = self.unused_value()?;
@@ -146,13 +149,12 @@ impl<T: Deferred + Send> Table<T> {
 
     /// The next value without an object, of which there is one. Called with the list locked.
     fn unused_value(&'static self) -> Result<usize> {
-        let capacity = self.region.capacity();
         loop {
             let index = self.cursor.load(Ordering::Relaxed);
             if index >= self.entries.load(Ordering::Relaxed) {
                 self.make_accessible(index)?;
             }
-            self.cursor.store((index + 1) % capacity, Ordering::Relaxed);
+            self.cursor.store((index + 1) % self.capacity, Ordering::Relaxed);
             if self.entry(index).load(Ordering::Relaxed).is_null() {
                 return Ok(index);
             }
@@ -161,7 +163,7 @@ impl<T: Deferred + Send> Table<T> {
 
     fn make_accessible(&self, index: usize) -> Result<()> {
         let end = Self::ENTRIES_OFFSET + (index + 1) * size_of::<Entry<T>>();
-        let reserved = Self::ENTRIES_OFFSET + self.region.capacity() * size_of::<Entry<T>>();
+        let reserved = Self::ENTRIES_OFFSET + self.capacity * size_of::<Entry<T>>();
         let bytes = end.next_multiple_of(STEP_BYTES).min(reserved);
         self.memory.grow(bytes)?;
         let entries = (bytes - Self::ENTRIES_OFFSET) / size_of::<Entry<T>>();

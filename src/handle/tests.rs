@@ -146,19 +146,20 @@ fn values_are_reused_last_and_slots_first() {
 
 #[test]
 fn a_full_region_refuses() {
-    let contexts = table(Region::Contexts);
-    let news = Arc::new(AtomicU64::new(0));
-    let object = || Object {
-        number: 0,
-        news: news.clone(),
-    };
-    let mut last = std::ptr::null_mut();
-    for _ in 0..Region::Contexts.capacity() {
-        last = contexts.insert(object()).unwrap().as_ptr();
+    const CAPACITY: usize = 20_000;
+    let contexts = Box::leak(Box::new(Table::with(Region::Contexts, CAPACITY, WipedMemory::new())));
+    let mut middle = std::ptr::null_mut();
+    for number in 0..CAPACITY {
+        let handle = contexts.insert(Object::new(number as u64)).unwrap().as_ptr();
+        if number == CAPACITY / 2 {
+            middle = handle;
+        }
     }
-    assert_eq!(contexts.insert(object()), Err(Error::TooManyFiles));
-    assert!(contexts.remove(last).is_some());
-    assert_eq!(contexts.insert(object()).map(Handle::as_ptr), Ok(last));
+    assert_eq!(contexts.insert(Object::new(0)), Err(Error::TooManyFiles));
+    assert!(contexts.remove(middle).is_some());
+    assert_eq!(contexts.insert(Object::new(7)).map(Handle::as_ptr), Ok(middle));
+    assert_eq!(number(contexts, middle), Some(7));
+    assert_eq!(contexts.insert(Object::new(0)), Err(Error::TooManyFiles));
 }
 
 #[test]
@@ -300,5 +301,9 @@ fn a_forked_child_starts_afresh() {
 #[test]
 fn a_forked_child_starts_afresh_where_the_kernel_does_not_wipe() {
     let memory = WipedMemory::without_kernel_help();
-    fork_amid_work(Box::leak(Box::new(Table::in_memory(Region::Sockets, memory))));
+    fork_amid_work(Box::leak(Box::new(Table::with(
+        Region::Sockets,
+        Region::Sockets.capacity(),
+        memory,
+    ))));
 }
