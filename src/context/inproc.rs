@@ -95,8 +95,14 @@ impl InprocNames {
         let peer: Arc<dyn Peer> = late.clone();
         let end = End::new(from_binder.clone(), to_binder.clone(), peer);
         // A fresh lane takes a record; were there no memory for it, the peer would be one without a routing id.
-        drop(to_binder.push_record(Record::RoutingId(side.routing_id.clone())));
-        let connection = Pending { id, side, to_binder, from_binder, late };
+        let _ = to_binder.push_record(Record::RoutingId(side.routing_id.clone()));
+        let connection = Pending {
+            id,
+            side,
+            to_binder,
+            from_binder,
+            late,
+        };
         match binder {
             Some(binder) => {
                 drop(names);
@@ -125,18 +131,27 @@ impl InprocNames {
 /// The high-water marks of a connection: from the connecting side, and to it. One without a limit makes the sum so.
 fn limits(connecting: &InprocSide, bound: &InprocSide) -> (u32, u32) {
     let sum = |a: u32, b: u32| if a == 0 || b == 0 { 0 } else { a.saturating_add(b) };
-    (sum(connecting.send_limit, bound.receive_limit), sum(bound.send_limit, connecting.receive_limit))
+    (
+        sum(connecting.send_limit, bound.receive_limit),
+        sum(bound.send_limit, connecting.receive_limit),
+    )
 }
 
 fn complete(connection: Pending, binder: &InprocSide) {
-    let Pending { id, side, to_binder, from_binder, late } = connection;
+    let Pending {
+        id,
+        side,
+        to_binder,
+        from_binder,
+        late,
+    } = connection;
     let (send, receive) = limits(&side, binder);
     from_binder.set_limit(receive);
     if side.conflate || binder.conflate {
         to_binder.keep_only_last();
         from_binder.keep_only_last();
     }
-    drop(from_binder.push_record(Record::RoutingId(binder.routing_id.clone())));
+    let _ = from_binder.push_record(Record::RoutingId(binder.routing_id.clone()));
     let end = End::new(to_binder.clone(), from_binder, side.owner.notifier(id));
     binder.owner.attach(id, end);
     late.complete(binder.owner.notifier(id));

@@ -134,9 +134,18 @@ impl Context {
     pub fn links(&self, affinity: u64) -> Result<Vec<Link>> {
         let state = self.state.lock();
         let allowed = |place: usize| affinity == 0 || place < 64 && affinity >> place & 1 == 1;
-        let links: Vec<Link> =
-            state.reactors.iter().enumerate().filter(|(place, _)| allowed(*place)).map(|(_, one)| one.link.clone()).collect();
-        if links.is_empty() { Err(Error::NoThread) } else { Ok(links) }
+        let links: Vec<Link> = state
+            .reactors
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| allowed(*place))
+            .map(|(_, one)| one.link.clone())
+            .collect();
+        if links.is_empty() {
+            Err(Error::NoThread)
+        } else {
+            Ok(links)
+        }
     }
 
     /// zmq_ctx_shutdown: every blocked and later call on the context's sockets answers ETERM. False: it was done before.
@@ -189,7 +198,11 @@ impl Context {
         };
         let prefix = options.int(ContextOpt::ThreadNamePrefix);
         for place in 0..options.int(ContextOpt::IoThreads) {
-            let name = if prefix == 0 { format!("ZMQbg/IO/{place}") } else { format!("{prefix}/ZMQbg/IO/{place}") };
+            let name = if prefix == 0 {
+                format!("ZMQbg/IO/{place}")
+            } else {
+                format!("{prefix}/ZMQbg/IO/{place}")
+            };
             let scheduling = scheduling.clone();
             match Running::start(&name, move || scheduling::apply(&scheduling)) {
                 Ok(running) => state.reactors.push(running),

@@ -162,7 +162,9 @@ impl Batch {
             self.items.try_reserve(1).map_err(|_| Error::NoMemory)?;
             self.items.push_back(Item::Bytes(self.spare.take().unwrap_or_default()));
         }
-        let Some(Item::Bytes(chunk)) = self.items.back_mut() else { return Err(Error::NoMemory) };
+        let Some(Item::Bytes(chunk)) = self.items.back_mut() else {
+            return Err(Error::NoMemory);
+        };
         if chunk.capacity() - chunk.len() < need {
             chunk.try_reserve(need.max(CHUNK_MIN)).map_err(|_| Error::NoMemory)?;
         }
@@ -256,13 +258,19 @@ impl Cursor {
         if by_reference {
             self.drop_chunk();
             match self.batch.items.pop_front() {
-                Some(Item::Body(body)) => Next::Frame { more, body: BodySlice::Body(body) },
+                Some(Item::Body(body)) => Next::Frame {
+                    more,
+                    body: BodySlice::Body(body),
+                },
                 _ => Next::Empty,
             }
         } else {
             self.offset = end;
             match self.batch.items.front() {
-                Some(Item::Bytes(chunk)) => Next::Frame { more, body: BodySlice::Bytes(&chunk[start..end]) },
+                Some(Item::Bytes(chunk)) => Next::Frame {
+                    more,
+                    body: BodySlice::Bytes(&chunk[start..end]),
+                },
                 _ => Next::Empty,
             }
         }
@@ -272,10 +280,14 @@ impl Cursor {
     #[inline]
     pub fn peek(&mut self) -> Option<&[u8]> {
         self.settle();
-        let Some(Item::Bytes(chunk)) = self.batch.items.front() else { return None };
+        let Some(Item::Bytes(chunk)) = self.batch.items.front() else {
+            return None;
+        };
         let header = decode_header(&chunk[self.offset..]).ok()??;
         let start = self.offset + header.header_len;
-        if start == chunk.len() && let Some(Item::Body(body)) = self.batch.items.get(1) {
+        if start == chunk.len()
+            && let Some(Item::Body(body)) = self.batch.items.get(1)
+        {
             return Some(body);
         }
         chunk.get(start..start + header.body_len as usize)

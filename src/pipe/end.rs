@@ -202,7 +202,9 @@ impl End {
         if !self.poll() {
             return Ok(None);
         }
-        let Next::Frame { more, body } = self.cursor.next() else { return Ok(None) };
+        let Next::Frame { more, body } = self.cursor.next() else {
+            return Ok(None);
+        };
         let filled = target.fill(body, more, self.metadata.as_ref());
         self.reading = more;
         if !more {

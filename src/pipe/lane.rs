@@ -69,7 +69,11 @@ impl Lane {
         let mut state = self.state.lock();
         let was_empty = state.batch.is_empty();
         if state.abandoned {
-            return Ok(Pushed { was_empty: false, reader_waits: false, bytes: 0 });
+            return Ok(Pushed {
+                was_empty: false,
+                reader_waits: false,
+                bytes: 0,
+            });
         }
         let mut dropped = Batch::default();
         if state.conflates {
@@ -77,7 +81,11 @@ impl Lane {
         }
         let written = write(&mut state.batch);
         let reader_waits = std::mem::take(&mut state.reader_waits);
-        let pushed = Pushed { was_empty, reader_waits, bytes: state.batch.bytes() };
+        let pushed = Pushed {
+            was_empty,
+            reader_waits,
+            bytes: state.batch.bytes(),
+        };
         drop(state);
         drop(dropped);
         written.map(|()| pushed)

@@ -47,3 +47,5 @@ pub fn lanes(limit_ab: u32, limit_ba: u32) -> (Arc<Lane>, Arc<Lane>) {
     (Arc::new(Lane::new(limit_ab)), Arc::new(Lane::new(limit_ba)))
 }
 
+#[cfg(test)]
+mod tests;

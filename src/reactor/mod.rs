@@ -216,7 +216,11 @@ impl Reactor {
 
     /// Calls the handler after a time.
     pub fn timer_after(&mut self, delay: Duration, handler: Arc<dyn Handler>, purpose: u32) -> TimerId {
-        self.timer_at(clock::now_ns().saturating_add(delay.as_nanos() as u64), handler, purpose)
+        self.timer_at(
+            clock::now_ns().saturating_add(delay.as_nanos() as u64),
+            handler,
+            purpose,
+        )
     }
 
     /// Forgets a timer; an expired one is no error.
@@ -245,8 +249,11 @@ impl Reactor {
     }
 
     fn run(mut self) {
-        while !self.stopping {
+        loop {
             let more = self.run_commands();
+            if self.stopping {
+                return;
+            }
             self.run_timers();
             let timeout = if more { Some(Duration::ZERO) } else { self.sleep_time() };
             if self.driver.wait(timeout).is_err() {
@@ -263,7 +270,9 @@ impl Reactor {
     fn run_commands(&mut self) -> bool {
         for _ in 0..COMMANDS_MAX {
             match self.commands.try_recv() {
-                Ok(Command::Call(handler, what)) => self.guarded(handler, |handler, reactor| handler.command(reactor, what)),
+                Ok(Command::Call(handler, what)) => {
+                    self.guarded(handler, |handler, reactor| handler.command(reactor, what))
+                }
                 Ok(Command::Stop) | Err(TryRecvError::Disconnected) => self.stopping = true,
                 Err(TryRecvError::Empty) => return false,
             }
@@ -305,13 +314,17 @@ impl Reactor {
             Completion::Ready { token, .. } | Completion::Sent { token, .. } => (*token, true),
         };
         let index = token as usize;
-        let Some(Some(operation)) = self.operations.get(index) else { return };
+        let Some(Some(operation)) = self.operations.get(index) else {
+            return;
+        };
         let (handler, purpose) = (operation.handler.clone(), operation.purpose);
         if last {
             self.operations[index] = None;
             self.free.push(index);
         }
-        self.guarded(handler, |handler, reactor| handler.completed(reactor, purpose, completion));
+        self.guarded(handler, |handler, reactor| {
+            handler.completed(reactor, purpose, completion)
+        });
     }
 
     fn guarded(&mut self, handler: Arc<dyn Handler>, call: impl FnOnce(Arc<dyn Handler>, &mut Reactor)) {

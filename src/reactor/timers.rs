@@ -22,7 +22,10 @@ pub struct Timers {
 impl Timers {
     /// Adds a timer.
     pub fn add(&mut self, deadline_ns: u64, handler: Arc<dyn Handler>, purpose: u32) -> TimerId {
-        let id = TimerId { deadline_ns, number: self.next_number };
+        let id = TimerId {
+            deadline_ns,
+            number: self.next_number,
+        };
         self.next_number += 1;
         self.entries.insert(id, (handler, purpose));
         id

@@ -15,11 +15,11 @@ use super::{Destination, Session, Side, acceptor};
 use socket2::SockRef;
 
 use crate::constants::*;
+use crate::error::{Error, Result};
 use crate::message::Metadata;
 use crate::pipe::Record;
 use crate::reactor::driver::receive_now;
 use crate::reactor::{Completion, Handler, Interest, Reactor, TimerId, Token};
-use crate::error::{Error, Result};
 use crate::transport::resolver::Resolver;
 use crate::transport::{finish_connect, ipc, tcp};
 use crate::zmtp::{Handshake, HandshakeConfig, Peer, ProtocolError};
@@ -187,7 +187,8 @@ impl Handler for Session {
         self.end_if_drained(reactor);
         self.tick_is_due.store(false, Ordering::SeqCst);
         // What was queued before the flag fell is seen here; what comes after asks for a tick itself.
-        let again = self.lanes().is_some_and(|lanes| lanes.to_wire.has_content()) && self.life.lock().stage == Stage::Open;
+        let waits = self.lanes().is_some_and(|lanes| lanes.to_wire.has_content());
+        let again = waits && !self.writer.lock().is_stuck();
         again && !self.tick_is_due.swap(true, Ordering::SeqCst)
     }
 
@@ -211,7 +212,9 @@ impl Session {
     // Connecting.
 
     fn begin_connecting(self: &Arc<Self>, reactor: &mut Reactor) {
-        let Side::Connecting(destination) = &self.side else { return };
+        let Side::Connecting(destination) = &self.side else {
+            return;
+        };
         {
             let mut life = self.life.lock();
             life.timer = None;
@@ -262,7 +265,9 @@ impl Session {
     }
 
     fn try_next_address(self: &Arc<Self>, reactor: &mut Reactor) {
-        let Side::Connecting(Destination::Tcp(endpoint)) = &self.side else { return };
+        let Side::Connecting(Destination::Tcp(endpoint)) = &self.side else {
+            return;
+        };
         let address = self.life.lock().addresses.pop_front();
         let settings = &self.settings.socket;
         let started = match (address, endpoint.source(settings.ipv6)) {
@@ -298,7 +303,9 @@ impl Session {
     fn connect_finished(self: &Arc<Self>, reactor: &mut Reactor) {
         let connected = {
             let life = self.life.lock();
-            let Some(fd) = life.fd.as_ref().filter(|_| life.stage == Stage::Connecting) else { return };
+            let Some(fd) = life.fd.as_ref().filter(|_| life.stage == Stage::Connecting) else {
+                return;
+            };
             finish_connect(fd).map(|()| {
                 if let Side::Connecting(Destination::Tcp(_)) = self.side {
                     tcp::tune(fd, &self.settings.socket);
@@ -343,14 +350,24 @@ impl Session {
 
     /// One back-off for every cause of failure, with jitter; it starts over after a completed handshake.
     fn wait_to_connect(self: &Arc<Self>, reactor: &mut Reactor) {
-        let Some(first) = self.settings.reconnect_ms else { return self.end(reactor) };
+        let Some(first) = self.settings.reconnect_ms else {
+            return self.end(reactor);
+        };
         let interval = {
             let mut life = self.life.lock();
             life.stage = Stage::Waiting;
             let base = if life.interval_ms == 0 { first } else { life.interval_ms };
             let grows = self.settings.reconnect_max_ms > first;
-            life.interval_ms = if grows { base.saturating_mul(2).min(self.settings.reconnect_max_ms) } else { first };
-            let jitter = if first == 0 { 0 } else { (reactor.now_ns() >> 7) as u32 % first.max(1) };
+            life.interval_ms = if grows {
+                base.saturating_mul(2).min(self.settings.reconnect_max_ms)
+            } else {
+                first
+            };
+            let jitter = if first == 0 {
+                0
+            } else {
+                (reactor.now_ns() >> 7) as u32 % first.max(1)
+            };
             base.saturating_add(jitter)
         };
         self.event(ZMQ_EVENT_CONNECT_RETRIED, interval as i32);
@@ -505,7 +522,9 @@ impl Session {
         if !matches!(self.life.lock().stage, Stage::Handshake | Stage::Open) {
             return;
         }
-        let Some((fd, buffers)) = self.writer.lock().take_for_operation() else { return };
+        let Some((fd, buffers)) = self.writer.lock().take_for_operation() else {
+            return;
+        };
         let token = reactor.send(fd, buffers, self.clone(), WRITE);
         let mut life = self.life.lock();
         life.operations += 1;
@@ -514,7 +533,9 @@ impl Session {
 
     fn write_failed(self: &Arc<Self>, reactor: &mut Reactor) {
         // What the peer sent before it went is still worth reading; the end of the stream follows it.
-        self.readable(reactor);
+        if !self.crowded {
+            self.readable(reactor);
+        }
         self.lose(reactor, Loss::Stream(libc::EPIPE));
     }
 
@@ -564,7 +585,7 @@ impl Session {
         let connecting = matches!(self.side, Side::Connecting(_));
         let keeps_pipe = connecting && !self.settings.immediate;
         let over = !connecting || self.closing.load(Ordering::Acquire) && self.is_drained_or_cut();
-        drop(self.writer.lock().close(!over && keeps_pipe));
+        let _ = self.writer.lock().close(!over && keeps_pipe);
         if let Some(fd) = fd {
             self.hang_up(reactor, fd);
         }

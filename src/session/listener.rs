@@ -11,9 +11,9 @@ use socket2::SockRef;
 
 use super::{Event, Owner, Session, Settings, next_id};
 use crate::constants::{ZMQ_EVENT_ACCEPT_FAILED, ZMQ_EVENT_ACCEPTED, ZMQ_EVENT_CLOSED};
+use crate::options::Filters;
 use crate::reactor::{Completion, Handler, Link, Reactor, Token};
 use crate::sys::mutex::Mutex;
-use crate::options::Filters;
 use crate::transport::{ipc, tcp};
 
 const START: u32 = 0;
@@ -70,7 +70,11 @@ impl Listener {
             link,
             links,
             sessions: Mutex::new(Vec::new()),
-            state: Mutex::new(State { fd: Some(fd), token: None, closing: false }),
+            state: Mutex::new(State {
+                fd: Some(fd),
+                token: None,
+                closing: false,
+            }),
             closed,
         });
         listener.link.call(listener.clone(), START);
@@ -89,7 +93,11 @@ impl Listener {
 
     /// The live sessions that were accepted here.
     pub fn sessions(&self) -> Vec<Arc<Session>> {
-        self.sessions.lock().iter().filter_map(|(_, session)| session.upgrade()).collect()
+        self.sessions
+            .lock()
+            .iter()
+            .filter_map(|(_, session)| session.upgrade())
+            .collect()
     }
 
     fn arm(self: &Arc<Listener>, reactor: &mut Reactor) {
@@ -111,15 +119,30 @@ impl Listener {
             tcp::tune(&fd, &self.settings.socket);
         }
         // The connection's own end, which is more than the listener knows where that is bound to a wildcard.
-        let local = if self.is_tcp { tcp::local_endpoint(&fd).map(String::into_bytes) } else { ipc::local_endpoint(&fd) };
+        let local = if self.is_tcp {
+            tcp::local_endpoint(&fd).map(String::into_bytes)
+        } else {
+            ipc::local_endpoint(&fd)
+        };
         let endpoint = local.unwrap_or_else(|_| self.endpoint.clone());
-        self.owner.event(Event { kind: ZMQ_EVENT_ACCEPTED, value: raw, endpoint: endpoint.clone() });
+        self.owner.event(Event {
+            kind: ZMQ_EVENT_ACCEPTED,
+            value: raw,
+            endpoint: endpoint.clone(),
+        });
         let mut sessions = self.sessions.lock();
         sessions.retain(|(_, session)| session.strong_count() > 0);
         let crowded = sessions.len() >= CROWD;
         let link = least_loaded(&self.links).clone();
-        let session =
-            Session::accepted(fd, self.is_tcp, endpoint, self.settings.clone(), self.owner.clone(), link, crowded);
+        let session = Session::accepted(
+            fd,
+            self.is_tcp,
+            endpoint,
+            self.settings.clone(),
+            self.owner.clone(),
+            link,
+            crowded,
+        );
         sessions.push((session.id(), Arc::downgrade(&session)));
         drop(sessions);
         session.start();
@@ -127,7 +150,10 @@ impl Listener {
 
     fn admits(&self, fd: &OwnedFd) -> bool {
         if self.is_tcp {
-            let address = SockRef::from(fd).peer_addr().ok().and_then(|address| address.as_socket());
+            let address = SockRef::from(fd)
+                .peer_addr()
+                .ok()
+                .and_then(|address| address.as_socket());
             address.is_none_or(|address| self.filters.admit_address(address.ip()))
         } else if self.filters.concern_processes() {
             ipc::credentials(fd).is_ok_and(|peer| self.filters.admit_process(peer.pid as i32, peer.uid, &[peer.gid]))
@@ -146,12 +172,16 @@ impl Listener {
             drop(state);
             self.event(ZMQ_EVENT_CLOSED, raw);
             self.owner.finished(self.id);
-            drop(self.closed.try_send(()));
+            let _ = self.closed.try_send(());
         }
     }
 
     fn event(&self, kind: i32, value: i32) {
-        self.owner.event(Event { kind, value, endpoint: self.endpoint.clone() });
+        self.owner.event(Event {
+            kind,
+            value,
+            endpoint: self.endpoint.clone(),
+        });
     }
 }
 
@@ -172,7 +202,9 @@ impl Handler for Listener {
     }
 
     fn completed(self: Arc<Self>, reactor: &mut Reactor, _purpose: u32, completion: Completion) {
-        let Completion::Accepted { result, more, .. } = completion else { return };
+        let Completion::Accepted { result, more, .. } = completion else {
+            return;
+        };
         if !more {
             self.state.lock().token = None;
         }

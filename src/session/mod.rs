@@ -169,7 +169,15 @@ impl Session {
         link: Link,
         crowded: bool,
     ) -> Arc<Session> {
-        Session::new(Side::Accepted { is_tcp }, name, settings, owner, link, Some(fd), crowded)
+        Session::new(
+            Side::Accepted { is_tcp },
+            name,
+            settings,
+            owner,
+            link,
+            Some(fd),
+            crowded,
+        )
     }
 
     fn new(
@@ -231,7 +239,11 @@ impl Session {
             to_wire.hold();
         }
         let socket = self.owner.notifier(self.id);
-        let lanes = Lanes { to_socket: to_socket.clone(), to_wire: to_wire.clone(), socket };
+        let lanes = Lanes {
+            to_socket: to_socket.clone(),
+            to_wire: to_wire.clone(),
+            socket,
+        };
         *self.lanes.lock() = Some(lanes);
         End::new(to_socket, to_wire, self.clone().peer())
     }
@@ -245,7 +257,11 @@ impl Session {
     }
 
     fn event(&self, kind: i32, value: i32) {
-        self.owner.event(Event { kind, value, endpoint: self.endpoint.clone() });
+        self.owner.event(Event {
+            kind,
+            value,
+            endpoint: self.endpoint.clone(),
+        });
     }
 }
 
@@ -296,5 +312,7 @@ fn acceptor(socket_type: &str) -> fn(&str) -> bool {
             }
         };
     }
-    pairs_with!("PAIR", "PUB", "SUB", "REQ", "REP", "DEALER", "ROUTER", "PULL", "PUSH", "XPUB", "XSUB")
+    pairs_with!(
+        "PAIR", "PUB", "SUB", "REQ", "REP", "DEALER", "ROUTER", "PULL", "PUSH", "XPUB", "XSUB"
+    )
 }

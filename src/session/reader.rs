@@ -99,7 +99,9 @@ impl ReadHalf {
     /// The handshake is done: messages go into the lane, after what the socket must know about the connection.
     pub(super) fn activate(&mut self, lanes: Lanes, records: Vec<Record>) -> Result<(), Error> {
         self.phase = Phase::Open;
-        let pushed = lanes.to_socket.push(|batch| records.into_iter().try_for_each(|record| batch.push_record(record)))?;
+        let pushed = lanes
+            .to_socket
+            .push(|batch| records.into_iter().try_for_each(|record| batch.push_record(record)))?;
         if pushed.reader_waits {
             lanes.socket.readable();
         }
@@ -233,7 +235,11 @@ impl ReadHalf {
                 self.paused = true;
                 return Outcome::Paused;
             }
-            let limits = ScanLimits { max_messages: room, max_body: self.message_max, large_threshold: DIRECT_BODY };
+            let limits = ScanLimits {
+                max_messages: room,
+                max_body: self.message_max,
+                large_threshold: DIRECT_BODY,
+            };
             let found = match scan(&bytes[*position..], &limits) {
                 Ok(found) => found,
                 Err(error) => return Outcome::Broken(error),
@@ -300,7 +306,9 @@ impl ReadHalf {
             return Err(ProtocolError::MessageTooLarge);
         }
         let end = header.header_len + header.body_len as usize;
-        let Some(body) = bytes.get(header.header_len..end) else { return Ok(0) };
+        let Some(body) = bytes.get(header.header_len..end) else {
+            return Ok(0);
+        };
         // As in libzmq, what is malformed or unknown is passed over.
         match parse_command(body) {
             Ok(Command::Ping { context, .. }) => crate::zmtp::encode_pong(&mut self.reply, context),
@@ -322,9 +330,13 @@ impl ReadHalf {
 
     /// Reads straight into the body in progress.
     fn read_body(&mut self) -> Outcome {
-        let Some((body, _)) = &mut self.body else { return Outcome::More };
+        let Some((body, _)) = &mut self.body else {
+            return Outcome::More;
+        };
         while !body.is_complete() {
-            let Ok(window) = body.spare() else { return Outcome::OutOfMemory };
+            let Ok(window) = body.spare() else {
+                return Outcome::OutOfMemory;
+            };
             match receive_now(self.fd, window) {
                 Ok(0) => return Outcome::Ended(0),
                 Ok(count) => body.advance(count),
@@ -380,7 +392,9 @@ impl ReadHalf {
 /// A topic's own memory.
 fn copy(topic: &[u8]) -> Result<Bytes, ProtocolError> {
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(topic.len()).map_err(|_| ProtocolError::NoMemory)?;
+    bytes
+        .try_reserve_exact(topic.len())
+        .map_err(|_| ProtocolError::NoMemory)?;
     bytes.extend_from_slice(topic);
     Ok(bytes.into())
 }

@@ -117,10 +117,9 @@ impl WriteHalf {
         self.flush();
     }
 
-    /// Whether nothing is left to send.
-    pub(super) fn is_drained(&self) -> bool {
-        let lane_is_empty = self.lane.as_ref().is_none_or(|lane| !lane.has_content());
-        lane_is_empty && self.outgoing.is_empty() && self.control.is_empty() && !self.in_flight
+    /// Whether nothing can be written before the reactor's operation ends or a connection is there.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.phase != Phase::Open || self.in_flight || self.blocked
     }
 
     /// Whether bytes of messages wait for a connection.
@@ -165,7 +164,11 @@ impl WriteHalf {
     /// The kernel took `count` bytes: messages that it has completely give their credit back.
     fn sent(&mut self, count: usize) {
         self.outgoing.advance(count);
-        let whole = if self.outgoing_is_control || self.outgoing.is_empty() { self.messages } else { self.walk() };
+        let whole = if self.outgoing_is_control || self.outgoing.is_empty() {
+            self.messages
+        } else {
+            self.walk()
+        };
         while let Some(chunk) = self.outgoing.take_spare() {
             self.batch.recycle(chunk);
         }

@@ -15,7 +15,11 @@ use crate::sys::waiter::Waiter;
 pub fn send(socket: Reference<Socket>, payload: Payload<'_>, flags: i32) -> Result<()> {
     let more = flags & ZMQ_SNDMORE != 0;
     let mut guard = socket.lock().ok_or(Error::NotSocket)?;
-    let time = if flags & ZMQ_DONTWAIT != 0 { 0 } else { guard.options.int(Opt::SndTimeo) };
+    let time = if flags & ZMQ_DONTWAIT != 0 {
+        0
+    } else {
+        guard.options.int(Opt::SndTimeo)
+    };
     let credit = if time == 0 { Credit::Recent } else { Credit::Fresh };
     match guard.send_now(payload, more, credit) {
         Err(Error::Again) if time != 0 => {}
@@ -26,13 +30,19 @@ pub fn send(socket: Reference<Socket>, payload: Payload<'_>, flags: i32) -> Resu
         }
         result => return result,
     }
-    wait(socket, guard, time, ZMQ_POLLOUT, |socket| socket.send_now(payload, more, Credit::Fresh))
+    wait(socket, guard, time, ZMQ_POLLOUT, |socket| {
+        socket.send_now(payload, more, Credit::Fresh)
+    })
 }
 
 /// Receives one part (zmq_recv(3)): whether its message goes on.
 pub fn receive(socket: Reference<Socket>, target: &mut Target<'_>, flags: i32) -> Result<bool> {
     let mut guard = socket.lock().ok_or(Error::NotSocket)?;
-    let time = if flags & ZMQ_DONTWAIT != 0 { 0 } else { guard.options.int(Opt::RcvTimeo) };
+    let time = if flags & ZMQ_DONTWAIT != 0 {
+        0
+    } else {
+        guard.options.int(Opt::RcvTimeo)
+    };
     match guard.receive_now(target) {
         Err(Error::Again) if time != 0 => {}
         Err(Error::Again) => {

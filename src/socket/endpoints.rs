@@ -44,7 +44,7 @@ impl Closing {
     /// Until their descriptors are closed.
     pub(crate) fn wait(self) {
         for receiver in self.0 {
-            drop(receiver.recv());
+            let _ = receiver.recv();
         }
     }
 }
@@ -57,28 +57,47 @@ impl Socket {
         if let Endpoint::Inproc(name) = parsed {
             self.context.names.bind(&name, self.inproc_side())?;
             self.endpoints.last = address.to_owned();
-            self.endpoints.add([address.to_owned(), address.to_owned()], Kind::InprocName(name));
+            self.endpoints
+                .add([address.to_owned(), address.to_owned()], Kind::InprocName(name));
             return Ok(());
         }
         let links = self.links()?;
         let listening = match self.listen(&parsed) {
             Ok(listening) => listening,
             Err(error) => {
-                let event = Event { kind: ZMQ_EVENT_BIND_FAILED, value: error.errno(), endpoint: address.to_owned() };
+                let event = Event {
+                    kind: ZMQ_EVENT_BIND_FAILED,
+                    value: error.errno(),
+                    endpoint: address.to_owned(),
+                };
                 self.shared.report(event);
                 return Err(error);
             }
         };
         let name = listening.endpoint;
         let raw = listening.descriptor.as_raw_fd();
-        self.shared.report(Event { kind: ZMQ_EVENT_LISTENING, value: raw, endpoint: name.clone() });
+        self.shared.report(Event {
+            kind: ZMQ_EVENT_LISTENING,
+            value: raw,
+            endpoint: name.clone(),
+        });
         let is_tcp = matches!(parsed, Endpoint::Tcp(_));
         let settings = Arc::new(settings(&self.options));
         let filters = self.options.filters().clone();
-        let (listener, hears) =
-            Listener::new(listening.descriptor, name.clone(), is_tcp, settings, filters, self.face(), links);
+        let (listener, hears) = Listener::new(
+            listening.descriptor,
+            name.clone(),
+            is_tcp,
+            settings,
+            filters,
+            self.face(),
+            links,
+        );
         self.endpoints.last.clone_from(&name);
-        self.endpoints.add([address.to_owned(), name], Kind::Listener(listener, hears, listening.temporary));
+        self.endpoints.add(
+            [address.to_owned(), name],
+            Kind::Listener(listener, hears, listening.temporary),
+        );
         Ok(())
     }
 
@@ -99,7 +118,8 @@ impl Socket {
                 let (id, end) = self.context.names.connect(&name, self.inproc_side());
                 self.attach(id, end, true);
                 self.endpoints.last = address.to_owned();
-                self.endpoints.add([address.to_owned(), address.to_owned()], Kind::InprocConnection(id));
+                self.endpoints
+                    .add([address.to_owned(), address.to_owned()], Kind::InprocConnection(id));
                 self.changed();
                 return Ok(());
             }
@@ -119,7 +139,8 @@ impl Socket {
             self.attach(session.id(), end, true);
         }
         self.endpoints.last = address.to_owned();
-        self.endpoints.add([address.to_owned(), address.to_owned()], Kind::Session(session.clone()));
+        self.endpoints
+            .add([address.to_owned(), address.to_owned()], Kind::Session(session.clone()));
         session.start();
         self.changed();
         Ok(())
@@ -127,17 +148,26 @@ impl Socket {
 
     /// Types to which a second connection to the same endpoint would only bring everything twice.
     fn connects_once(&self) -> bool {
-        matches!(self.options.socket_type(), ZMQ_PUB | ZMQ_SUB | ZMQ_REQ | ZMQ_XPUB | ZMQ_XSUB)
+        matches!(
+            self.options.socket_type(),
+            ZMQ_PUB | ZMQ_SUB | ZMQ_REQ | ZMQ_XPUB | ZMQ_XSUB
+        )
     }
 
     /// zmq_unbind(3). The listening descriptor is closed when the receiver hears of it.
     pub(crate) fn unbind(&mut self, address: &[u8]) -> Result<Closing> {
         self.check()?;
         let parsed = Endpoint::parse(address)?;
-        let place = self.find_endpoint(address, &parsed, |kind| matches!(kind, Kind::Listener(..) | Kind::InprocName(_)))?;
+        let place = self.find_endpoint(address, &parsed, |kind| {
+            matches!(kind, Kind::Listener(..) | Kind::InprocName(_))
+        })?;
         let entry = self.endpoints.entries.remove(place);
         match entry.kind {
-            Kind::InprocName(name) => self.context.names.unbind(&name, self.shared.id).map(|()| Closing(Vec::new())),
+            Kind::InprocName(name) => self
+                .context
+                .names
+                .unbind(&name, self.shared.id)
+                .map(|()| Closing(Vec::new())),
             Kind::Listener(listener, hears, unlink) => {
                 drop(unlink);
                 let linger_ms = self.options.int(Opt::Linger);
@@ -155,8 +185,9 @@ impl Socket {
     pub(crate) fn disconnect(&mut self, address: &[u8]) -> Result<()> {
         self.check()?;
         let parsed = Endpoint::parse(address)?;
-        let place =
-            self.find_endpoint(address, &parsed, |kind| matches!(kind, Kind::Session(_) | Kind::InprocConnection(_)))?;
+        let place = self.find_endpoint(address, &parsed, |kind| {
+            matches!(kind, Kind::Session(_) | Kind::InprocConnection(_))
+        })?;
         let entry = self.endpoints.entries.remove(place);
         let linger_ms = self.options.int(Opt::Linger);
         match entry.kind {
@@ -200,7 +231,13 @@ impl Socket {
     }
 
     fn inproc_side(&self) -> InprocSide {
-        let limit = |opt| if self.options.flag(Opt::Conflate) { 0 } else { self.options.int(opt) as u32 };
+        let limit = |opt| {
+            if self.options.flag(Opt::Conflate) {
+                0
+            } else {
+                self.options.int(opt) as u32
+            }
+        };
         InprocSide {
             owner: self.face(),
             socket: self.shared.id,
@@ -218,13 +255,17 @@ impl Endpoints {
     }
 
     fn find(&self, address: &[u8], fits: impl Fn(&Kind) -> bool) -> Result<usize> {
-        let place = self.entries.iter().position(|entry| fits(&entry.kind) && entry.names.iter().any(|name| name == address));
+        let place = self
+            .entries
+            .iter()
+            .position(|entry| fits(&entry.kind) && entry.names.iter().any(|name| name == address));
         place.ok_or(Error::NoEntry)
     }
 
     /// A session is over by itself.
     pub(super) fn forget(&mut self, connection: u64) {
-        self.entries.retain(|entry| !matches!(&entry.kind, Kind::Session(session) if session.id() == connection));
+        self.entries
+            .retain(|entry| !matches!(&entry.kind, Kind::Session(session) if session.id() == connection));
     }
 
     pub(super) fn close_listeners(&mut self) -> Closing {
@@ -241,7 +282,10 @@ impl Endpoints {
                         kind: Kind::Session(session),
                     }));
                 }
-                kind => kept.push(Entry { names: entry.names, kind }),
+                kind => kept.push(Entry {
+                    names: entry.names,
+                    kind,
+                }),
             }
         }
         self.entries = kept;
@@ -317,7 +361,9 @@ fn socket_settings(options: &Options) -> SocketSettings {
             interval_s: unless_default(Opt::TcpKeepaliveIntvl),
         },
         max_retransmit_ms: options.int(Opt::TcpMaxRt) as u32,
-        bind_to_device: options.bytes(Opt::BindToDevice).map_or_else(Vec::new, |name| name.to_vec()),
+        bind_to_device: options
+            .bytes(Opt::BindToDevice)
+            .map_or_else(Vec::new, |name| name.to_vec()),
         use_descriptor: u32::try_from(options.int(Opt::UseFd)).ok().map(|fd| fd as i32),
     }
 }

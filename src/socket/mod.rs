@@ -138,7 +138,7 @@ pub fn open(context: &Arc<Context>, socket_type: i32) -> Result<Handle> {
         }
     };
     if let Some(reference) = SOCKETS.slot(handle.as_ptr()) {
-        drop(shared.reference.set(reference));
+        let _ = shared.reference.set(reference);
         // News that came before the reference was known is applied now.
         reference.notify();
     }
@@ -213,7 +213,11 @@ impl Socket {
         let id = self.pipes.insert(end);
         self.by_connection.insert(connection, id);
         self.connections.insert(id, connection);
-        let name = if initiated { self.options.take_bytes(Opt::ConnectRoutingId) } else { None };
+        let name = if initiated {
+            self.options.take_bytes(Opt::ConnectRoutingId)
+        } else {
+            None
+        };
         if !self.pattern.attached(&mut self.pipes, id, initiated, name) {
             return self.detach(id, 0);
         }
@@ -256,7 +260,11 @@ impl Socket {
     }
 
     fn check(&self) -> Result<()> {
-        if self.terminated { Err(Error::Terminated) } else { Ok(()) }
+        if self.terminated {
+            Err(Error::Terminated)
+        } else {
+            Ok(())
+        }
     }
 
     /// Something may have changed for those who wait: they look again.
@@ -337,7 +345,10 @@ pub(crate) struct Face(Arc<Shared>);
 
 impl Owner for Face {
     fn notifier(&self, connection: u64) -> Arc<dyn Peer> {
-        Arc::new(Notifier { shared: self.0.clone(), connection })
+        Arc::new(Notifier {
+            shared: self.0.clone(),
+            connection,
+        })
     }
 
     fn attach(&self, connection: u64, end: End) {

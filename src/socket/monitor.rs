@@ -75,7 +75,10 @@ impl Socket {
             let sent = self
                 .pattern
                 .send(&mut self.pipes, Payload::Bytes(first), true, Credit::Fresh)
-                .and_then(|()| self.pattern.send(&mut self.pipes, Payload::Bytes(second), false, Credit::Fresh));
+                .and_then(|()| {
+                    self.pattern
+                        .send(&mut self.pipes, Payload::Bytes(second), false, Credit::Fresh)
+                });
             if sent.is_err() {
                 return;
             }
@@ -103,12 +106,16 @@ impl Socket {
         });
         match bound {
             Ok(target) => {
-                *self.shared.monitor.lock() = Some(Monitor { events, target, handle: handle.as_ptr().addr() });
+                *self.shared.monitor.lock() = Some(Monitor {
+                    events,
+                    target,
+                    handle: handle.as_ptr().addr(),
+                });
                 self.shared.monitored.store(true, Ordering::Release);
                 Ok(())
             }
             Err(error) => {
-                drop(close(handle.as_ptr()));
+                let _ = close(handle.as_ptr());
                 Err(error)
             }
         }
@@ -116,12 +123,16 @@ impl Socket {
 
     /// Stops the monitor after a last event.
     pub(super) fn stop_monitor(&mut self) {
-        let stopped = Event { kind: ZMQ_EVENT_MONITOR_STOPPED, value: 0, endpoint: Vec::new() };
+        let stopped = Event {
+            kind: ZMQ_EVENT_MONITOR_STOPPED,
+            value: 0,
+            endpoint: Vec::new(),
+        };
         self.shared.report(stopped);
         self.shared.monitored.store(false, Ordering::Release);
         let monitor = self.shared.monitor.lock().take();
         if let Some(monitor) = monitor {
-            drop(close(std::ptr::without_provenance::<c_void>(monitor.handle)));
+            let _ = close(std::ptr::without_provenance::<c_void>(monitor.handle));
         }
     }
 }

@@ -29,7 +29,9 @@ pub struct PollItem {
 ///
 /// Errors: `ENOTSOCK`, `ETERM`, `EINTR`.
 pub fn poll(items: &mut [PollItem], timeout_ms: i64) -> Result<i32> {
-    let deadline = u64::try_from(timeout_ms).ok().map(|ms| clock::now_ns().saturating_add(ms.saturating_mul(1_000_000)));
+    let deadline = u64::try_from(timeout_ms)
+        .ok()
+        .map(|ms| clock::now_ns().saturating_add(ms.saturating_mul(1_000_000)));
     let mut sockets = Vec::new();
     for item in items.iter().filter(|item| !item.socket.is_null()) {
         sockets.push(find(item.socket)?);

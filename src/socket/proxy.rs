@@ -33,7 +33,13 @@ pub fn proxy(frontend: *mut c_void, backend: *mut c_void, capture: *mut c_void, 
     if frontend.is_null() || backend.is_null() {
         return Err(Error::Fault);
     }
-    let optional = |handle: *mut c_void| if handle.is_null() { Ok(None) } else { find(handle).map(Some) };
+    let optional = |handle: *mut c_void| {
+        if handle.is_null() {
+            Ok(None)
+        } else {
+            find(handle).map(Some)
+        }
+    };
     let mut proxy = Proxy {
         front: find(frontend)?,
         back: find(backend)?,
@@ -44,7 +50,12 @@ pub fn proxy(frontend: *mut c_void, backend: *mut c_void, capture: *mut c_void, 
         received: [Traffic::default(), Traffic::default()],
         sent: [Traffic::default(), Traffic::default()],
     };
-    let item = |socket, events: i32| PollItem { socket, fd: 0, events: events as i16, revents: 0 };
+    let item = |socket, events: i32| PollItem {
+        socket,
+        fd: 0,
+        events: events as i16,
+        revents: 0,
+    };
     loop {
         let active = proxy.state == State::Active;
         let mut items = vec![];
@@ -101,17 +112,31 @@ impl Proxy {
         for side in 0..2 {
             let other_is_ready = ready[1 - side];
             let events = if other_is_ready { ZMQ_POLLOUT } else { 0 } | if ready[side] { 0 } else { ZMQ_POLLIN };
-            items.push(PollItem { socket: sockets[side], fd: 0, events: events as i16, revents: 0 });
+            items.push(PollItem {
+                socket: sockets[side],
+                fd: 0,
+                events: events as i16,
+                revents: 0,
+            });
         }
         if !control.is_null() {
-            items.push(PollItem { socket: control, fd: 0, events: ZMQ_POLLIN as i16, revents: 0 });
+            items.push(PollItem {
+                socket: control,
+                fd: 0,
+                events: ZMQ_POLLIN as i16,
+                revents: 0,
+            });
         }
         poll(&mut items, -1).map(drop)
     }
 
     /// Moves whole messages from one side to the other until there is none, or the burst is over.
     fn forward(&mut self, from: usize) -> Result<()> {
-        let (source, sink) = if from == 0 { (self.front, self.back) } else { (self.back, self.front) };
+        let (source, sink) = if from == 0 {
+            (self.front, self.back)
+        } else {
+            (self.back, self.front)
+        };
         for _ in 0..BURST_MAX {
             let mut flags = ZMQ_DONTWAIT;
             loop {

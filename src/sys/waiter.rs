@@ -47,11 +47,18 @@ impl Waiter {
     /// Errors: `EMFILE`, `ENFILE`, `ENOMEM` of eventfd(2).
     pub fn mine() -> Result<Arc<Waiter>> {
         let process = std::process::id();
-        let kept = MINE.try_with(|mine| mine.borrow().clone().filter(|waiter| waiter.process == process)).ok().flatten();
+        let kept = MINE
+            .try_with(|mine| mine.borrow().clone().filter(|waiter| waiter.process == process))
+            .ok()
+            .flatten();
         if let Some(waiter) = kept {
             return Ok(waiter);
         }
-        let waiter = Arc::new(Waiter { state: AtomicU32::new(AWAKE), eventfd: new_eventfd()?, process });
+        let waiter = Arc::new(Waiter {
+            state: AtomicU32::new(AWAKE),
+            eventfd: new_eventfd()?,
+            process,
+        });
         // A thread that is being torn down waits with a waiter of its own.
         drop(MINE.try_with(|mine| mine.replace(Some(waiter.clone()))));
         Ok(waiter)
@@ -75,9 +82,20 @@ impl Waiter {
     pub fn wait(&self, deadline_ns: Option<u64>, watched: &mut [Watched]) -> Result<bool> {
         let mut entries = Vec::new();
         entries.try_reserve(watched.len() + 1).map_err(|_| Error::NoMemory)?;
-        entries.push(libc::pollfd { fd: self.eventfd.as_raw_fd(), events: libc::POLLIN, revents: 0 });
-        entries.extend(watched.iter().map(|one| libc::pollfd { fd: one.fd, events: one.events, revents: 0 }));
-        let sleeps = self.state.compare_exchange(AWAKE, ASLEEP, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+        entries.push(libc::pollfd {
+            fd: self.eventfd.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        });
+        entries.extend(watched.iter().map(|one| libc::pollfd {
+            fd: one.fd,
+            events: one.events,
+            revents: 0,
+        }));
+        let sleeps = self
+            .state
+            .compare_exchange(AWAKE, ASLEEP, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok();
         let found = poll(&mut entries, if sleeps { deadline_ns } else { Some(0) });
         self.state.swap(AWAKE, Ordering::SeqCst);
         if entries[0].revents != 0 {

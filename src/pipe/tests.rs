@@ -1,0 +1,249 @@
+//! Tests of lanes and ends against a naive model.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+use crate::message::Message;
+
+#[derive(Default)]
+struct Calls {
+    readable: AtomicUsize,
+    writable: AtomicUsize,
+}
+
+struct TestPeer {
+    calls: Arc<Calls>,
+    connection: bool,
+}
+
+impl Peer for TestPeer {
+    fn readable(&self) {
+        self.calls.readable.fetch_add(1, Ordering::Relaxed);
+    }
+    fn writable(&self) {
+        self.calls.writable.fetch_add(1, Ordering::Relaxed);
+    }
+    fn closed(&self, _linger_ms: i32) {}
+    fn is_connection(&self) -> bool {
+        self.connection
+    }
+}
+
+/// Two ends of one pipe, and the calls that each end makes to the other.
+fn pair(limit_ab: u32, limit_ba: u32) -> (End, End, Arc<Calls>, Arc<Calls>) {
+    let (ab, ba) = lanes(limit_ab, limit_ba);
+    let (to_a, to_b) = (Arc::new(Calls::default()), Arc::new(Calls::default()));
+    let a = End::new(
+        ba.clone(),
+        ab.clone(),
+        Arc::new(TestPeer {
+            calls: to_b.clone(),
+            connection: false,
+        }),
+    );
+    let b = End::new(
+        ab,
+        ba,
+        Arc::new(TestPeer {
+            calls: to_a.clone(),
+            connection: false,
+        }),
+    );
+    (a, b, to_a, to_b)
+}
+
+fn text(end: &mut End) -> Option<(Vec<u8>, bool)> {
+    let mut message = Message::new();
+    let more = end.receive(&mut Target::Message(&mut message)).unwrap()?;
+    assert_eq!(message.more(), more);
+    Some((message.data().to_vec(), more))
+}
+
+/// A small generator: tests must be repeatable.
+struct Seeded(u64);
+
+impl Seeded {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (self.0 >> 33) % limit
+    }
+}
+
+#[test]
+fn a_message_is_visible_with_its_last_part_only() {
+    let (mut a, mut b, _, _) = pair(0, 0);
+    a.write(Payload::Bytes(b"one"), true).unwrap();
+    assert!(!b.poll());
+    a.write(Payload::Bytes(b"two"), false).unwrap();
+    assert_eq!(text(&mut b), Some((b"one".to_vec(), true)));
+    assert_eq!(text(&mut b), Some((b"two".to_vec(), false)));
+    assert_eq!(text(&mut b), None);
+}
+
+#[test]
+fn what_is_rolled_back_is_never_seen() {
+    let (mut a, mut b, _, _) = pair(0, 0);
+    a.write(Payload::Bytes(b"lost"), true).unwrap();
+    a.roll_back();
+    a.write(Payload::Bytes(b"kept"), false).unwrap();
+    assert_eq!(text(&mut b), Some((b"kept".to_vec(), false)));
+    assert_eq!(text(&mut b), None);
+}
+
+#[test]
+fn a_reader_that_found_nothing_is_called_once() {
+    let (mut a, mut b, _, to_b) = pair(0, 0);
+    assert!(!b.poll());
+    for _ in 0..3 {
+        a.write(Payload::Bytes(b"x"), false).unwrap();
+    }
+    assert_eq!(to_b.readable.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn the_high_water_mark_counts_messages_and_reopens_at_half() {
+    for limit in [1_u32, 2, 3, 10, 1000] {
+        let (mut a, mut b, to_a, _) = pair(limit, 0);
+        let mut sent = 0;
+        while a.can_write(Credit::Recent) {
+            a.write(Payload::Bytes(b"part"), true).unwrap();
+            a.write(Payload::Bytes(b"last"), false).unwrap();
+            sent += 1;
+        }
+        assert_eq!(sent, limit);
+        for read in 1..=limit {
+            assert!(b.poll());
+            text(&mut b);
+            text(&mut b);
+            assert_eq!(
+                a.can_write(Credit::Fresh),
+                read >= limit.div_ceil(2),
+                "{limit}: after {read}"
+            );
+        }
+        assert_eq!(to_a.writable.load(Ordering::Relaxed), 1, "{limit}");
+    }
+}
+
+#[test]
+fn a_raised_mark_reopens_a_full_pipe() {
+    let (mut a, b, _, _) = pair(1, 0);
+    assert!(a.can_write(Credit::Fresh));
+    a.write(Payload::Bytes(b"x"), false).unwrap();
+    assert!(!a.can_write(Credit::Fresh));
+    a.set_limits(0, 2);
+    assert!(a.can_write(Credit::Fresh));
+    drop(b);
+}
+
+#[test]
+fn records_keep_their_place_between_messages() {
+    let (mut a, mut b, _, _) = pair(0, 0);
+    a.write(Payload::Bytes(b"before"), false).unwrap();
+    a.write_record(Record::Subscribe("topic".into())).unwrap();
+    a.write(Payload::Bytes(b"after"), false).unwrap();
+    assert!(b.take_record().is_none());
+    assert_eq!(text(&mut b).unwrap().0, b"before");
+    assert!(matches!(b.take_record(), Some(Record::Subscribe(topic)) if topic == "topic"));
+    assert_eq!(text(&mut b).unwrap().0, b"after");
+}
+
+#[test]
+fn a_held_lane_gives_nothing_and_starts_anew_when_released() {
+    let (ab, ba) = lanes(0, 0);
+    ab.hold();
+    let peer = || {
+        Arc::new(TestPeer {
+            calls: Arc::default(),
+            connection: false,
+        })
+    };
+    let mut a = End::new(ba.clone(), ab.clone(), peer());
+    let mut b = End::new(ab, ba, peer());
+    a.write_record(Record::Subscribe("old".into())).unwrap();
+    assert!(!b.poll());
+    a.refill(|batch| batch.push_record(Record::Subscribe("new".into())))
+        .unwrap();
+    assert!(matches!(b.take_record(), Some(Record::Subscribe(topic)) if topic == "new"));
+    assert!(!b.poll());
+}
+
+#[test]
+fn conflation_keeps_the_last_message() {
+    let (ab, ba) = lanes(0, 0);
+    ab.keep_only_last();
+    let peer = || {
+        Arc::new(TestPeer {
+            calls: Arc::default(),
+            connection: false,
+        })
+    };
+    let mut a = End::new(ba.clone(), ab.clone(), peer());
+    let mut b = End::new(ab, ba, peer());
+    for text in ["one", "two", "three"] {
+        a.write(Payload::Bytes(text.as_bytes()), false).unwrap();
+    }
+    assert_eq!(text(&mut b).unwrap().0, b"three");
+    assert_eq!(text(&mut b), None);
+}
+
+#[test]
+fn a_closed_end_is_read_to_its_end_and_takes_nothing_more() {
+    let (mut a, mut b, _, _) = pair(0, 0);
+    a.write(Payload::Bytes(b"last"), false).unwrap();
+    a.close(0);
+    assert!(b.other_end_is_closed());
+    assert!(!b.is_finished());
+    assert!(!b.can_write(Credit::Fresh));
+    assert_eq!(text(&mut b).unwrap().0, b"last");
+    assert!(b.is_finished());
+}
+
+#[test]
+fn any_mix_of_sizes_and_ways_arrives_as_it_was_sent() {
+    let mut random = Seeded(7);
+    let (mut a, mut b, _, _) = pair(0, 0);
+    let mut model: VecDeque<(Vec<u8>, bool)> = VecDeque::new();
+    let mut visible = 0;
+    let sizes = [
+        0,
+        1,
+        48,
+        49,
+        254,
+        255,
+        256,
+        257,
+        4000,
+        LARGE_BODY as u64,
+        300_000,
+        600_000,
+    ];
+    for turn in 0..4000_u64 {
+        if random.below(2) == 0 {
+            let len = sizes[random.below(sizes.len() as u64) as usize] as usize;
+            let body: Vec<u8> = (0..len).map(|place| (place as u64 + turn) as u8).collect();
+            let more = random.below(3) == 0;
+            if random.below(3) == 0 {
+                let by_reference = Message::from_slice(&body).unwrap().into_body().unwrap();
+                a.write(Payload::Body(&by_reference), more).unwrap();
+            } else {
+                a.write(Payload::Bytes(&body), more).unwrap();
+            }
+            model.push_back((body, more));
+            if !more {
+                visible = model.len();
+            }
+        } else if visible > 0 {
+            assert_eq!(text(&mut b), model.pop_front());
+            visible -= 1;
+        } else {
+            assert!(!b.poll());
+        }
+    }
+}
