@@ -1,4 +1,4 @@
-/* Timer sets: zmq_timers(3). What depends on the clock is repeated until the machine was quick enough for it to count. */
+/* Timer sets: zmq_timers(3). What needs a quick machine is repeated until it was quick. */
 #include "common.h"
 
 #define CALLS_MAX 64
@@ -197,7 +197,8 @@ static void restarts (void)
     CHECK (zmq_timers_execute (scene.timers) == 0);
     show_calls (&scene, "execute");
     SHOW (zmq_timers_timeout (scene.timers) <= 20);
-    SHOW (zmq_timers_set_interval (scene.timers, 1, 4294967296) || zmq_timers_timeout (scene.timers) < 4294960000);
+    SHOW (zmq_timers_set_interval (scene.timers, 1, 4294967296));
+    SHOW (zmq_timers_timeout (scene.timers) > 4294960000);
     end (&scene);
 }
 
@@ -216,8 +217,8 @@ static void add_one (int id, void *argument)
         scene->result = add (scene, 100000, note);
 }
 
-/* A first timer with the handler and a second that only takes note, both due; executed twice. No handler here restarts a
- * timer: with libzmq that corrupts the heap. */
+/* A first timer with the handler and a second that only takes note, both due; executed twice. No handler here restarts
+ * a timer: with libzmq that corrupts the heap. */
 static void with_handler (const char *name, zmq_timer_fn handler, int other)
 {
     scene_t scene;

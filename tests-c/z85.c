@@ -7,7 +7,8 @@ static void encode (const uint8_t *data, size_t size)
     memset (text, '~', sizeof text);
     errno = 0;
     char *result = zmq_z85_encode (text, data, size);
-    printf ("  encode %zu bytes -> %s %s ", size, result == text ? "dest" : result ? "?" : "NULL", error_name (zmq_errno ()));
+    const char *answer = result == text ? "dest" : result ? "?" : "NULL";
+    printf ("  encode %zu bytes -> %s %s ", size, answer, error_name (zmq_errno ()));
     if (result)
         printf ("\"%s\" of %zu", text, strlen (text));
     printf ("%s\n", text[size / 4 * 5 + (result ? 1 : 0)] == '~' ? "" : ", written beyond the end");
@@ -69,8 +70,8 @@ static void characters (void)
 static void limits (void)
 {
     part ("groups beyond 32 bits");
-    const char *texts[] = {"%nSc0", "%nSc1", "%nSc/", "%nSd0", "%nT00", "%o000", "$0000", "#####", "%nSc0%nSc0", "%nSc0%nSc1",
-                           "%nSc1%nSc0", "HelloHell~", "Hello     "};
+    const char *texts[] = {"%nSc0", "%nSc1",      "%nSc/",      "%nSd0",      "%nT00",      "%o000",     "$0000",
+                           "#####", "%nSc0%nSc0", "%nSc0%nSc1", "%nSc1%nSc0", "HelloHell~", "Hello     "};
     for (int i = 0; i < COUNT (texts); i++)
         decode (texts[i]);
 }

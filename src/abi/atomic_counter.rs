@@ -1,5 +1,6 @@
-//! Atomic counters: zmq_atomic_counter_new(3) and its kin. Any thread may use a counter, and a signal handler too: one atomic
-//! word, no lock. Unlike a socket, a counter is plain memory of the caller's; NULL is recognised, other bad pointers are not.
+//! Atomic counters: zmq_atomic_counter_new(3) and its kin. Any thread may use a counter, and a signal handler too: one
+//! atomic word, no lock. Unlike a socket, a counter is plain memory of the caller's; NULL is recognised, other bad
+//! pointers are not.
 
 use std::ffi::{c_int, c_void};
 use std::ptr;
@@ -34,7 +35,8 @@ entry! {
 }
 
 entry! {
-    /// Adds one and returns the value before. After the largest value comes the smallest. Source: zmq_atomic_counter_inc(3).
+    /// Adds one and returns the value before. After the largest value comes the smallest. Source:
+    /// zmq_atomic_counter_inc(3).
     ///
     /// # Safety
     /// `counter` is null (0 with `EFAULT`) or a live counter.

@@ -23,8 +23,8 @@ entry! {
 }
 
 entry! {
-    /// What an error number means; the text may be overwritten by the thread's next call when the number is unknown. Source:
-    /// zmq_strerror(3).
+    /// What an error number means; the text may be overwritten by the thread's next call when the number is unknown.
+    /// Source: zmq_strerror(3).
     ///
     /// # Safety
     /// None.

@@ -1,7 +1,8 @@
-//! Threads for C programs (`zmq_utils.h`; there is no manual page). A thread's handle is the system's own. As with libzmq,
-//! such a thread is called ZMQapp and has every signal blocked.
+//! Threads for C programs (`zmq_utils.h`; there is no manual page). A thread's handle is the system's own. As with
+//! libzmq, such a thread is called ZMQapp and has every signal blocked.
 //!
-//! What the function throws, and `pthread_exit`, pass through: nothing between it and the C library catches or cleans up.
+//! What the function throws, and `pthread_exit`, pass through: nothing between it and the C library catches or cleans
+//! up.
 
 use std::ffi::{c_int, c_uint, c_void};
 use std::mem::{self, MaybeUninit};
@@ -21,13 +22,16 @@ entry! {
     ///
     /// # Safety
     /// `func` may be called with `arg` on another thread.
-    pub unsafe fn zmq_threadstart(func: Option<ThreadFn>, arg: *mut c_void) -> *mut c_void, on_error ptr::null_mut() => {
+    pub unsafe fn zmq_threadstart(
+        func: Option<ThreadFn>, arg: *mut c_void,
+    ) -> *mut c_void, on_error ptr::null_mut() => {
         let mut place = Vec::new();
         place.try_reserve_exact(1).map_err(|_| Error::NoMemory)?;
         place.push(Start { func: func.ok_or(Error::Fault)?, arg });
         let start = Box::into_raw(place.into_boxed_slice()).cast::<Start>();
         let mut thread = MaybeUninit::uninit();
-        // SAFETY: "C" and "C-unwind" functions are called alike, and the caller is the C library, which unwinding may reach.
+        // SAFETY: "C" and "C-unwind" functions are called alike, and the caller is the C library, which unwinding may
+        // reach.
         let run = unsafe { mem::transmute::<extern "C-unwind" fn(*mut c_void) -> *mut c_void, StartFn>(run) };
         // SAFETY: `run` takes the box over, if it comes to run.
         let errno = unsafe { libc::pthread_create(thread.as_mut_ptr(), ptr::null(), run, start.cast()) };

@@ -1,9 +1,10 @@
-//! Timer sets: zmq_timers(3). A set belongs to whoever calls; handlers run on the thread that calls `zmq_timers_execute`,
-//! with nothing locked, so a handler may use its own set in any way, and even destroy it.
+//! Timer sets: zmq_timers(3). A set belongs to whoever calls; handlers run on the thread that calls
+//! `zmq_timers_execute`, with nothing locked, so a handler may use its own set in any way, and even destroy it.
 //!
-//! Invariants: the timers of a set are ordered by when they are due, those due at the same millisecond by when they got that
-//! time. A cancelled timer keeps its place, and its id stays known to reset and set_interval, until it comes to the front, as
-//! in libzmq. A timer is given its next time before its handler runs, and runs at most once in one call of execute.
+//! Invariants: the timers of a set are ordered by when they are due, those due at the same millisecond by when they got
+//! that time. A cancelled timer keeps its place, and its id stays known to reset and set_interval, until it comes to
+//! the front, as in libzmq. A timer is given its next time before its handler runs, and runs at most once in one call
+//! of execute.
 
 use std::collections::VecDeque;
 use std::ffi::{c_int, c_long, c_void};
@@ -45,8 +46,8 @@ entry! {
 }
 
 entry! {
-    /// Adds a timer that is due every `interval` milliseconds. Its id (1 or more), or -1 with `EFAULT` or `ENOMEM`. Source:
-    /// zmq_timers(3).
+    /// Adds a timer that is due every `interval` milliseconds. Its id (1 or more), or -1 with `EFAULT` or `ENOMEM`.
+    /// Source: zmq_timers(3).
     ///
     /// # Safety
     /// `handler` may be called with `arg` for as long as the timer is in the set.
@@ -70,8 +71,8 @@ entry! {
 }
 
 entry! {
-    /// Makes a timer due every `interval` milliseconds, the first time that long from now. 0, or -1 with `EFAULT` or, for an
-    /// unknown id, `EINVAL`. Source: zmq_timers(3).
+    /// Makes a timer due every `interval` milliseconds, the first time that long from now. 0, or -1 with `EFAULT` or,
+    /// for an unknown id, `EINVAL`. Source: zmq_timers(3).
     ///
     /// # Safety
     /// None: the handle is checked.

@@ -1,5 +1,5 @@
-//! Z85, the printable form of binary keys: RFC 32, zmq_z85_encode(3), zmq_z85_decode(3); and the functions for CURVE keys,
-//! which this build does not have.
+//! Z85, the printable form of binary keys: RFC 32, zmq_z85_encode(3), zmq_z85_decode(3); and the functions for CURVE
+//! keys, which this build does not have.
 //!
 //! Four bytes, as a big-endian number, are five digits to the base of 85. Calls are independent of each other.
 
@@ -16,12 +16,14 @@ const NO_DIGIT: u8 = 85;
 const VALUES: [u8; 256] = values();
 
 entry! {
-    /// Writes `size` bytes as `size` * 5 / 4 characters and a final 0. `dest`, or NULL with `EINVAL` when `size` is no multiple
-    /// of 4, or `EFAULT`. Source: zmq_z85_encode(3).
+    /// Writes `size` bytes as `size` * 5 / 4 characters and a final 0. `dest`, or NULL with `EINVAL` when `size` is no
+    /// multiple of 4, or `EFAULT`. Source: zmq_z85_encode(3).
     ///
     /// # Safety
     /// `data` is null or points to `size` readable bytes; `dest` is null or points to `size` * 5 / 4 + 1 writable ones.
-    pub unsafe fn zmq_z85_encode(dest: *mut c_char, data: *const u8, size: usize) -> *mut c_char, on_error ptr::null_mut() => {
+    pub unsafe fn zmq_z85_encode(
+        dest: *mut c_char, data: *const u8, size: usize,
+    ) -> *mut c_char, on_error ptr::null_mut() => {
         if !size.is_multiple_of(4) {
             return Err(Error::Invalid);
         }
@@ -43,9 +45,9 @@ entry! {
 }
 
 entry! {
-    /// Writes the bytes that `string` stands for, four for each five characters. `dest`, or NULL with `EINVAL` when `string` is
-    /// empty, has a length that is no multiple of 5, a character that is no digit, or a group beyond 32 bits, or `EFAULT`.
-    /// Source: zmq_z85_decode(3).
+    /// Writes the bytes that `string` stands for, four for each five characters. `dest`, or NULL with `EINVAL` when
+    /// `string` is empty, has a length that is no multiple of 5, a character that is no digit, or a group beyond 32
+    /// bits, or `EFAULT`. Source: zmq_z85_decode(3).
     ///
     /// # Safety
     /// `string` is null or a string ended by 0; `dest` is null or points to four fifths as many writable bytes.
@@ -74,7 +76,9 @@ entry! {
     ///
     /// # Safety
     /// None: nothing is read or written.
-    pub unsafe fn zmq_curve_keypair(_z85_public_key: *mut c_char, _z85_secret_key: *mut c_char) -> c_int, on_error -1 => {
+    pub unsafe fn zmq_curve_keypair(
+        _z85_public_key: *mut c_char, _z85_secret_key: *mut c_char,
+    ) -> c_int, on_error -1 => {
         Err(Error::NotSupported)
     }
 }
@@ -84,7 +88,9 @@ entry! {
     ///
     /// # Safety
     /// None: nothing is read or written.
-    pub unsafe fn zmq_curve_public(_z85_public_key: *mut c_char, _z85_secret_key: *const c_char) -> c_int, on_error -1 => {
+    pub unsafe fn zmq_curve_public(
+        _z85_public_key: *mut c_char, _z85_secret_key: *const c_char,
+    ) -> c_int, on_error -1 => {
         Err(Error::NotSupported)
     }
 }

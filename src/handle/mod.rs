@@ -1,13 +1,13 @@
 //! Turns the pointers that C programs hold into objects, safely: nothing a caller passes is ever read through.
 //!
-//! A handle is an address in a reserved range (`range`). Its distance from the start of its kind's region is an index into
-//! the table's entries, and an entry leads to the slot that the object lives in (`slot`), or nowhere. Values are given out
-//! in turn through the whole region, so that a stale one is recognised for as long as can be; slots are reused at once, so
-//! memory follows the largest number of objects alive at a time.
+//! A handle is an address in a reserved range (`range`). Its distance from the start of its kind's region is an index
+//! into the table's entries, and an entry leads to the slot that the object lives in (`slot`), or nowhere. Values are
+//! given out in turn through the whole region, so that a stale one is recognised for as long as can be; slots are
+//! reused at once, so memory follows the largest number of objects alive at a time.
 //!
-//! Entries and the list of vacant slots live in memory that a forked child finds wiped (`wiped`): every inherited handle is
-//! dead there without a look at any inherited lock, and the child's own objects get slots of their own. Any thread may call
-//! anything here. Order of locks: a slot's lock and the list's are never held together.
+//! Entries and the list of vacant slots live in memory that a forked child finds wiped (`wiped`): every inherited
+//! handle is dead there without a look at any inherited lock, and the child's own objects get slots of their own. Any
+//! thread may call anything here. Order of locks: a slot's lock and the list's are never held together.
 #![allow(unsafe_code, reason = "entries and slots are reached through addresses")]
 
 mod range;
@@ -42,7 +42,8 @@ pub struct Table<T: 'static> {
     memory: WipedMemory,
     /// Entries with a smaller index are accessible.
     entries: AtomicUsize,
-    /// The index that is tried first for the next object. A child goes on from here, and so repeats no value of its parent.
+    /// The index that is tried first for the next object. A child goes on from here, and so repeats no value of its
+    /// parent.
     cursor: AtomicUsize,
     kind: PhantomData<fn(T) -> T>,
 }
@@ -102,7 +103,8 @@ impl<T: Deferred + Send> Table<T> {
     /// The object behind a pointer that came from C; `None` for anything but a live handle of this table.
     #[inline]
     pub fn slot(&'static self, handle: *const c_void) -> Option<Reference<T>> {
-        // Nothing is accessible before the range is reserved, so its address is good once an index passes the comparison.
+        // Nothing is accessible before the range is reserved, so its address is good once an index passes the
+        // comparison.
         let entries = self.entries.load(Ordering::Acquire);
         let offset = handle.addr().wrapping_sub(range::base() + self.region.offset());
         // Rotating moves the bits that make a pointer misaligned to the top, where they make the index too large.
@@ -177,7 +179,8 @@ impl<T: Deferred + Send> Table<T> {
 
     /// For callers that know that the memory is accessible.
     fn header(&'static self) -> &'static Header<T> {
-        // SAFETY: the block starts with the header, is aligned to a page and never given back; zeros are a valid header.
+        // SAFETY: the block starts with the header, is aligned to a page and never given back; zeros are a valid
+        // header.
         unsafe { &*self.memory.base().cast() }
     }
 

@@ -1,8 +1,8 @@
 //! The 64 MiB of address space that handles point into. Nothing is ever mapped readable there, so no handle can be the
 //! address of anything else in the process, and a program that reads through one faults at once.
 //!
-//! Reserved once per process, by whichever thread comes first, and never given back. Nobody waits for anybody here: a fork
-//! may happen at any instant and the child must be able to go on.
+//! Reserved once per process, by whichever thread comes first, and never given back. Nobody waits for anybody here: a
+//! fork may happen at any instant and the child must be able to go on.
 
 use std::ffi::c_void;
 use std::ptr;

@@ -1,8 +1,8 @@
 //! A slot holds one object behind its own lock. Slots are allocated when they are first needed and never freed, so a
 //! reference to one is always good; whether the object is still there is told by the slot's sequence number.
 //!
-//! Invariants: the sequence number changes, under the lock, whenever the object leaves; a [`Guard`] stands for an occupied
-//! slot. A forked child never touches a slot of its parent: its lock may have been held at the fork.
+//! Invariants: the sequence number changes, under the lock, whenever the object leaves; a [`Guard`] stands for an
+//! occupied slot. A forked child never touches a slot of its parent: its lock may have been held at the fork.
 
 use std::ffi::c_void;
 use std::ops::{Deref, DerefMut};
@@ -138,7 +138,8 @@ impl<T: Deferred + Send> Reference<T> {
         Some((object, self.slot))
     }
 
-    /// False in a forked child, and when the object was removed: the lock need not, and in a child must not, be touched.
+    /// False in a forked child, and when the object was removed: the lock need not, and in a child must not, be
+    /// touched.
     #[inline]
     fn is_ours(&self) -> bool {
         ptr::eq(self.entry.load(Ordering::Acquire), self.slot)

@@ -1,8 +1,8 @@
 //! Memory that a forked child finds full of zeros: what is in it belongs to one process, locks included.
 //!
-//! The kernel does the wiping (`MADV_WIPEONFORK`, Linux 4.14); where it cannot, a fork handler does. A block is reserved
-//! inaccessible and made accessible from its start as it is needed, so that it costs what is used even in a program that
-//! locks its memory. It is never given back.
+//! The kernel does the wiping (`MADV_WIPEONFORK`, Linux 4.14); where it cannot, a fork handler does. A block is
+//! reserved inaccessible and made accessible from its start as it is needed, so that it costs what is used even in a
+//! program that locks its memory. It is never given back.
 
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
@@ -51,7 +51,8 @@ impl WipedMemory {
         self.accessible_bytes.load(Ordering::Acquire)
     }
 
-    /// Reserves `bytes` of address space unless that was done before. Waits for nobody: a child may be forked meanwhile.
+    /// Reserves `bytes` of address space unless that was done before. Waits for nobody: a child may be forked
+    /// meanwhile.
     pub fn reserve(&'static self, bytes: usize) -> Result<()> {
         if !self.base().is_null() {
             return Ok(());
@@ -109,8 +110,8 @@ impl WipedMemory {
             return Err(Error::NoMemory);
         }
         if !FORK_HANDLER_SET.load(Ordering::Acquire) {
-            // SAFETY: the handler lives as long as the process, as the library is never unloaded. Set twice, it does the
-            // same thing twice.
+            // SAFETY: the handler lives as long as the process, as the library is never unloaded. Set twice, it does
+            // the same thing twice.
             if unsafe { libc::pthread_atfork(None, None, Some(wipe_in_child)) } != 0 {
                 return Err(Error::NoMemory);
             }
