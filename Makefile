@@ -1,7 +1,9 @@
 # For people who build C: builds with cargo, and installs what C programs need.
 #
 #   make                           the library, in target/release
+#   make demo                      a program on libzmq and one on this library exchange messages
 #   make check                     every test
+#   make bench                     the benchmarks (perf/README.md)
 #   make header                    renews include/monocoque.h after a change of the interface
 #   make install                   into PREFIX (/usr/local), below DESTDIR; LIBDIR and INCLUDEDIR as usual
 #   make install LIBZMQ_COMPAT=1   also under libzmq's names: libzmq.so.5, zmq.h, libzmq.pc, ZeroMQConfig.cmake
@@ -17,10 +19,13 @@ CARGO_TARGET_DIR ?= target
 
 export PREFIX LIBDIR INCLUDEDIR DESTDIR LIBZMQ_COMPAT CARGO_TARGET_DIR CC
 
-.PHONY: all check header install uninstall
+.PHONY: all demo check header install uninstall
 
 all:
 	$(CARGO) build --release
+
+demo:
+	$(CARGO) run --example demo
 
 check:
 	$(CARGO) test
@@ -33,3 +38,5 @@ install: all
 
 uninstall:
 	./install.sh --uninstall
+
+include perf/bench.mk
