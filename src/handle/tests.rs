@@ -1,3 +1,5 @@
+//! Handles: what is found and what is refused, reuse of values and slots, races, and a forked child.
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
