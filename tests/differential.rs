@@ -26,6 +26,8 @@ macro_rules! programs {
 }
 
 programs! {
+    messages
+    multipart
     dealerrouter
     pair
     pubsub
