@@ -26,6 +26,7 @@ macro_rules! programs {
 }
 
 programs! {
+    hwm_inproc
     messages
     multipart
     dealerrouter
