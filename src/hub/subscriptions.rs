@@ -110,6 +110,21 @@ impl<K: Copy + Eq + Ord> Subscriptions<K> {
         sorted.for_each(lost);
     }
 
+    /// Calls `visit` with every topic of the pipe, in lexicographic order (in any order when there is no memory to sort
+    /// them).
+    pub fn for_each_topic(&mut self, pipe: K, mut visit: impl FnMut(&[u8])) {
+        let Some(&slot) = self.slot_of.get(&pipe) else { return };
+        let mut sorted = TopicList::default();
+        for &node in &self.slots[slot as usize].topics {
+            self.tree.read_topic(node, &mut self.scratch);
+            if sorted.push(&self.scratch).is_err() {
+                visit(&self.scratch);
+            }
+        }
+        self.scratch.clear();
+        sorted.for_each(visit);
+    }
+
     /// Calls `visit` once with every pipe that has a prefix of the message (its first part). Allocates nothing.
     pub fn matching(&self, message: &[u8], mut visit: impl FnMut(K)) {
         let stamp = self.match_stamp.get() + 1;
@@ -368,6 +383,8 @@ mod tests {
     }
 
     fn remove_pipe(subscriptions: &mut Subscriptions<u32>, model: &mut Model, pipe: u32) {
+        let with_pipe = model.iter().filter(|(_, pipes)| pipes.contains(&pipe));
+        let had: Vec<Vec<u8>> = with_pipe.map(|(topic, _)| topic.clone()).collect();
         let mut expected = Vec::new();
         model.retain(|topic, pipes| {
             if pipes.remove(&pipe) && pipes.is_empty() {
@@ -375,6 +392,9 @@ mod tests {
             }
             !pipes.is_empty()
         });
+        let mut topics = Vec::new();
+        subscriptions.for_each_topic(pipe, |topic| topics.push(topic.to_vec()));
+        assert_eq!(topics, had);
         let mut lost = Vec::new();
         subscriptions.remove_pipe(pipe, |topic| lost.push(topic.to_vec()));
         assert_eq!(lost, expected);

@@ -6,9 +6,10 @@ use bytes::Bytes;
 
 use super::fair_queue::FairQueue;
 use super::sending::Sending;
-use super::{Pattern, PipeId, Pipes};
+use super::{Pattern, PipeId, Pipes, probe};
 use crate::error::{Error, Result};
 use crate::message::Message;
+use crate::options::{Opt, Options};
 use crate::pipe::{Credit, Payload, Target};
 
 /// What the application may do next.
@@ -32,6 +33,7 @@ pub(super) struct Rep {
     /// The pipe of the request, while it lives.
     reply_to: Option<PipeId>,
     sending: Sending,
+    probes: bool,
 }
 
 impl Rep {
@@ -91,6 +93,9 @@ impl Rep {
 
 impl Pattern for Rep {
     fn attached(&mut self, pipes: &mut Pipes, id: PipeId, _initiated: bool, _name: Option<Bytes>) -> bool {
+        if self.probes {
+            probe(pipes, id);
+        }
         self.queue.readable(pipes, id, drop);
         true
     }
@@ -153,6 +158,12 @@ impl Pattern for Rep {
 
     fn can_send(&mut self, _pipes: &mut Pipes) -> bool {
         self.phase == Phase::Replying
+    }
+
+    fn option_changed(&mut self, opt: Opt, options: &Options) {
+        if opt == Opt::ProbeRouter {
+            self.probes = options.flag(opt);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! REQ: a request to one peer, then its reply, in strict alternation (RFC 28).
 //!
-//! Invariant: `reply_from` is the pipe that the request went to, while that pipe lives; nothing that another pipe sends is
-//! delivered.
+//! Invariant: `reply_from` is the pipe that the request went to, while that pipe lives; until then nothing that another pipe
+//! sends is delivered. (If it ended, the peer may be back on another pipe: then any reply will do, as in libzmq.)
 
 use bytes::Bytes;
 
@@ -52,9 +52,13 @@ impl Req {
         }
     }
 
-    /// Writes the envelope of a new request. On an error nothing was written.
+    /// Writes the envelope of a new request. On an error nothing was written. What came before the request is no reply to
+    /// it, and is dropped.
     fn begin(&mut self, pipes: &mut Pipes, credit: Credit) -> Result<PipeId> {
         let id = self.balancer.find(pipes, credit).ok_or(Error::Again)?;
+        while self.queue.find(pipes, |_, _| {}).is_some() {
+            self.queue.skip(pipes);
+        }
         let request_id = self.request_id.wrapping_add(1);
         let mut written = Ok(());
         if self.correlates {
@@ -86,7 +90,7 @@ impl Req {
         while self.phase == Phase::Waiting
             && let Some(id) = self.queue.find(pipes, |_, _| {})
         {
-            if self.reply_from == Some(id) && self.read_envelope(pipes) {
+            if self.reply_from.is_none_or(|from| from == id) && self.read_envelope(pipes) {
                 self.phase = Phase::Replied;
             } else {
                 self.queue.skip(pipes);

@@ -1,13 +1,12 @@
 //! ROUTER: the first part of a message names the peer that it goes to, or came from (RFC 28).
 //!
-//! Invariants: a pipe is in the queue only while its peer is known; a route leads to a known peer's pipe. A pipe whose peer
-//! may not have its routing id is given up ([`Pipes::refuse`]), and nothing that came through it is delivered.
+//! Invariants: a pipe is in the queue only while its peer is known; a route leads to a known peer's pipe.
 
 use bytes::Bytes;
 
 use super::fair_queue::FairQueue;
 use super::sending::Sending;
-use super::{Pattern, PipeId, Pipes, probe};
+use super::{Pattern, PipeId, Pipes, discard_all, probe};
 use crate::error::{Error, Result};
 use crate::hub::routes::{Inserted, Routes};
 use crate::options::{Opt, Options};
@@ -19,7 +18,7 @@ enum Peer {
     Anonymous,
     /// It has this routing id.
     Known(Bytes),
-    /// It is given up.
+    /// It may not have, or has lost, its routing id: nothing that it sends is delivered.
     Refused,
 }
 
@@ -79,14 +78,25 @@ impl Router {
             Inserted::New => {}
             Inserted::Taken(other) if self.hands_over => {
                 self.routes.replace(&routing_id, id);
-                self.peers[other as usize] = Peer::Refused;
-                self.queue.remove(pipes, other);
-                self.sending.forget(other);
-                pipes.refuse(other);
+                self.dispossess(pipes, other);
             }
             Inserted::Taken(_) => return Err(Error::AddressInUse),
         }
         Ok(routing_id)
+    }
+
+    /// Another pipe has this one's routing id now. A connection is not closed, as libzmq does not: a peer that is alive would
+    /// connect again and take the routing id back, and so on for ever.
+    fn dispossess(&mut self, pipes: &mut Pipes, id: PipeId) {
+        self.peers[id as usize] = Peer::Refused;
+        self.queue.remove(pipes, id);
+        self.sending.forget(id);
+        discard_all(pipes, id);
+        let Some(end) = pipes.end(id) else { return };
+        end.roll_back();
+        if !end.is_connection() {
+            pipes.refuse(id);
+        }
     }
 
     /// Decides where the message goes that begins with this routing id.
@@ -138,8 +148,10 @@ impl Pattern for Router {
         if !self.identify(pipes, id) {
             return pipes.refuse(id);
         }
-        if matches!(self.peers.get(id as usize), Some(Peer::Known(_))) {
-            self.queue.readable(pipes, id, drop);
+        match self.peers.get(id as usize) {
+            Some(Peer::Known(_)) => self.queue.readable(pipes, id, drop),
+            Some(Peer::Refused) => discard_all(pipes, id),
+            _ => {}
         }
     }
 

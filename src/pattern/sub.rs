@@ -66,16 +66,20 @@ impl Sub {
         }
     }
 
+    /// As in libzmq, peers are told of every subscription, and of a cancellation when it was the last of its topic.
     fn add(&mut self, pipes: &mut Pipes, topic: &[u8]) -> Result<()> {
+        let copy = copied(topic)?;
         self.counts.add(topic)?;
-        self.tell_all(pipes, &Record::Subscribe(Bytes::copy_from_slice(topic)));
+        self.tell_all(pipes, &Record::Subscribe(copy));
         Ok(())
     }
 
-    fn cancel(&mut self, pipes: &mut Pipes, topic: &[u8]) {
+    fn cancel(&mut self, pipes: &mut Pipes, topic: &[u8]) -> Result<()> {
+        let copy = copied(topic)?;
         if self.counts.remove(topic) == Some(true) {
-            self.tell_all(pipes, &Record::Cancel(Bytes::copy_from_slice(topic)));
+            self.tell_all(pipes, &Record::Cancel(copy));
         }
+        Ok(())
     }
 }
 
@@ -95,7 +99,7 @@ impl Pattern for Sub {
             let mut pushed = Ok(());
             counts.for_each(|topic| {
                 if pushed.is_ok() {
-                    pushed = batch.push_record(Record::Subscribe(Bytes::copy_from_slice(topic)));
+                    pushed = copied(topic).and_then(|topic| batch.push_record(Record::Subscribe(topic)));
                 }
             });
             pushed
@@ -121,10 +125,7 @@ impl Pattern for Sub {
         if !self.distributor.in_message() {
             match payload.as_slice() {
                 [1, topic @ ..] => return self.add(pipes, topic),
-                [0, topic @ ..] => {
-                    self.cancel(pipes, topic);
-                    return Ok(());
-                }
+                [0, topic @ ..] => return self.cancel(pipes, topic),
                 _ => {}
             }
             self.distributor.begin();
@@ -162,7 +163,13 @@ impl Pattern for Sub {
     }
 
     fn unsubscribe(&mut self, pipes: &mut Pipes, topic: &[u8]) -> Result<()> {
-        self.cancel(pipes, topic);
-        Ok(())
+        self.cancel(pipes, topic)
     }
+}
+
+fn copied(topic: &[u8]) -> Result<Bytes> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(topic.len()).map_err(|_| Error::NoMemory)?;
+    copy.extend_from_slice(topic);
+    Ok(copy.into())
 }

@@ -1,7 +1,7 @@
 //! PUB and XPUB: send to every peer that wants the message (RFC 29).
 //!
 //! Pipes are read to their end as soon as something is in them, so that subscriptions take effect without the application
-//! calling. What an XPUB's application is to hear of waits in `upward`.
+//! calling. What an XPUB's application is to hear of waits in `upwards`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,10 +16,52 @@ use crate::message::{Message, Metadata};
 use crate::options::{Opt, Options};
 use crate::pipe::{Credit, Payload, Record, Target};
 
-/// A part for the application, and the pipe that it came through, while that lives.
+const SUBSCRIBE: u8 = 1;
+const CANCEL: u8 = 0;
+
+/// A part for the application.
 struct Upward {
     part: Message,
+    /// The part tells of a subscription or cancellation.
+    is_notice: bool,
+    /// The pipe that it came through, while that lives.
     from: Option<PipeId>,
+}
+
+/// The parts that wait for the application.
+#[derive(Default)]
+struct Upwards {
+    parts: VecDeque<Upward>,
+    /// PUB: the application hears nothing.
+    silent: bool,
+}
+
+impl Upwards {
+    /// Tells of a subscription or cancellation. Without memory for it the application does not hear of it.
+    fn notice(&mut self, kind: u8, topic: &[u8], from: Option<PipeId>, metadata: Option<Arc<Metadata>>) {
+        if self.silent {
+            return;
+        }
+        let Ok(mut part) = Message::with_size(topic.len() + 1) else {
+            return;
+        };
+        if let Some(bytes) = part.data_mut() {
+            bytes[0] = kind;
+            bytes[1..].copy_from_slice(topic);
+        }
+        part.set_metadata(metadata);
+        self.push(Upward {
+            part,
+            is_notice: true,
+            from,
+        });
+    }
+
+    fn push(&mut self, upward: Upward) {
+        if !self.silent && self.parts.try_reserve(1).is_ok() {
+            self.parts.push_back(upward);
+        }
+    }
 }
 
 /// The PUB and XPUB socket types.
@@ -30,11 +72,9 @@ pub(super) struct XPub {
     /// ZMQ_XPUB_MANUAL: what the peers asked for, while `subscriptions` is what the application gave them.
     requested: Subscriptions<PipeId>,
     distributor: Distributor,
-    upward: VecDeque<Upward>,
-    /// The pipe of the part that the application received last.
+    upwards: Upwards,
+    /// The pipe of the notice that the application received last: whose subscriptions it may change.
     last: Option<PipeId>,
-    /// PUB: the application hears nothing.
-    silent: bool,
     settings: Settings,
 }
 
@@ -51,27 +91,26 @@ struct Settings {
 impl XPub {
     /// A PUB.
     pub(super) fn publisher() -> XPub {
-        XPub {
+        let upwards = Upwards {
             silent: true,
+            ..Upwards::default()
+        };
+        XPub {
+            upwards,
             ..XPub::default()
         }
     }
 
     /// Reads everything that is in a pipe.
     fn drain(&mut self, pipes: &mut Pipes, id: PipeId) {
-        let mut in_message = false;
         loop {
             let Some(end) = pipes.end(id) else { return };
             match end.take_record() {
-                Some(Record::Subscribe(topic)) => self.subscribed(id, &topic, end.metadata().cloned()),
-                Some(Record::Cancel(topic)) => self.cancelled(id, &topic, end.metadata().cloned()),
+                Some(Record::Subscribe(topic)) => self.subscribed(id, &topic, end.metadata()),
+                Some(Record::Cancel(topic)) => self.cancelled(id, &topic, end.metadata()),
                 Some(_) => {}
                 None => match end.receive_message() {
-                    Ok(Some(part)) => {
-                        let begins = !in_message;
-                        in_message = part.more();
-                        self.take_part(id, part, begins, end.metadata().cloned());
-                    }
+                    Ok(Some(part)) => self.take_part(id, part, end.metadata()),
                     Ok(None) => return,
                     // Without memory for a part it is lost; the next one is there.
                     Err(_) => {}
@@ -80,58 +119,42 @@ impl XPub {
         }
     }
 
-    /// Handles a part that a peer sent.
-    fn take_part(&mut self, id: PipeId, part: Message, begins: bool, metadata: Option<Arc<Metadata>>) {
+    /// Handles a part that a peer sent. As in libzmq, a part that looks like a subscription is one wherever it stands.
+    fn take_part(&mut self, id: PipeId, part: Message, metadata: Option<&Arc<Metadata>>) {
         match part.data() {
-            [1, topic @ ..] if begins => self.subscribed(id, topic, metadata),
-            [0, topic @ ..] if begins => self.cancelled(id, topic, metadata),
-            _ => self.tell(part, Some(id)),
+            [SUBSCRIBE, topic @ ..] => self.subscribed(id, topic, metadata),
+            [CANCEL, topic @ ..] => self.cancelled(id, topic, metadata),
+            _ => self.upwards.push(Upward {
+                part,
+                is_notice: false,
+                from: Some(id),
+            }),
         }
     }
 
-    fn subscribed(&mut self, id: PipeId, topic: &[u8], metadata: Option<Arc<Metadata>>) {
-        let index = if self.settings.manual {
-            &mut self.requested
-        } else {
-            &mut self.subscriptions
-        };
+    fn subscribed(&mut self, id: PipeId, topic: &[u8], metadata: Option<&Arc<Metadata>>) {
         // Without memory for it the peer gets nothing that it did not have before.
-        let Ok(added) = index.add(topic, id) else { return };
-        if self.settings.manual || added.first || self.settings.verbose {
-            self.tell_topic(1, topic, Some(id), metadata);
+        let Ok(added) = self.index().add(topic, id) else { return };
+        if self.settings.manual || self.settings.verbose || added.first {
+            self.upwards.notice(SUBSCRIBE, topic, Some(id), metadata.cloned());
         }
     }
 
-    fn cancelled(&mut self, id: PipeId, topic: &[u8], metadata: Option<Arc<Metadata>>) {
-        let index = if self.settings.manual {
+    fn cancelled(&mut self, id: PipeId, topic: &[u8], metadata: Option<&Arc<Metadata>>) {
+        let removed = self.index().remove(topic, id);
+        // As in libzmq, what nobody had subscribed to is reported, too.
+        let others_have_it = removed.was_present && !removed.last;
+        if self.settings.manual || self.settings.verboser || !others_have_it {
+            self.upwards.notice(CANCEL, topic, Some(id), metadata.cloned());
+        }
+    }
+
+    /// Where the peers' own subscriptions go.
+    fn index(&mut self) -> &mut Subscriptions<PipeId> {
+        if self.settings.manual {
             &mut self.requested
         } else {
             &mut self.subscriptions
-        };
-        let removed = index.remove(topic, id);
-        if self.settings.manual || removed.last || self.settings.verboser {
-            self.tell_topic(0, topic, Some(id), metadata);
-        }
-    }
-
-    fn tell_topic(&mut self, kind: u8, topic: &[u8], from: Option<PipeId>, metadata: Option<Arc<Metadata>>) {
-        if self.silent {
-            return;
-        }
-        let Ok(mut part) = Message::with_size(topic.len() + 1) else {
-            return;
-        };
-        if let Some(bytes) = part.data_mut() {
-            bytes[0] = kind;
-            bytes[1..].copy_from_slice(topic);
-        }
-        part.set_metadata(metadata);
-        self.tell(part, from);
-    }
-
-    fn tell(&mut self, part: Message, from: Option<PipeId>) {
-        if !self.silent && self.upward.try_reserve(1).is_ok() {
-            self.upward.push_back(Upward { part, from });
         }
     }
 
@@ -181,20 +204,22 @@ impl Pattern for XPub {
         if self.last == Some(id) {
             self.last = None;
         }
-        for upward in &mut self.upward {
+        for upward in &mut self.upwards.parts {
             upward.from = upward.from.filter(|from| *from != id);
         }
-        let mut lost: Vec<Vec<u8>> = Vec::new();
-        self.requested.remove_pipe(id, |topic| lost.push(topic.to_vec()));
-        let manual = self.settings.manual;
+        let (settings, upwards) = (&self.settings, &mut self.upwards);
+        let mut notice = |topic: &[u8]| upwards.notice(CANCEL, topic, None, None);
+        if settings.manual {
+            self.requested.for_each_topic(id, &mut notice);
+        } else if settings.verboser {
+            self.subscriptions.for_each_topic(id, &mut notice);
+        }
+        self.requested.remove_pipe(id, |_| {});
         self.subscriptions.remove_pipe(id, |topic| {
-            if !manual {
-                lost.push(topic.to_vec());
+            if !settings.manual && !settings.verboser {
+                notice(topic);
             }
         });
-        for topic in lost {
-            self.tell_topic(0, &topic, None, None);
-        }
     }
 
     fn send(&mut self, pipes: &mut Pipes, payload: Payload<'_>, more: bool, _credit: Credit) -> Result<()> {
@@ -206,18 +231,20 @@ impl Pattern for XPub {
     }
 
     fn receive(&mut self, _pipes: &mut Pipes, target: &mut Target<'_>) -> Result<bool> {
-        if self.silent {
+        if self.upwards.silent {
             return Err(Error::NotSupported);
         }
-        let Upward { part, from } = self.upward.pop_front().ok_or(Error::Again)?;
-        self.last = from;
+        let Upward { part, is_notice, from } = self.upwards.parts.pop_front().ok_or(Error::Again)?;
+        if is_notice {
+            self.last = from;
+        }
         let more = part.more();
         target.fill_with(part);
         Ok(more)
     }
 
     fn can_receive(&mut self, _pipes: &mut Pipes) -> bool {
-        !self.upward.is_empty()
+        !self.upwards.parts.is_empty()
     }
 
     fn can_send(&mut self, _pipes: &mut Pipes) -> bool {
@@ -240,13 +267,15 @@ impl Pattern for XPub {
     }
 
     fn subscribe(&mut self, _pipes: &mut Pipes, topic: &[u8]) -> Result<()> {
-        let id = self.last.ok_or(Error::Invalid)?;
-        self.subscriptions.add(topic, id).map(|_| ())
+        // As in libzmq, there need not be anybody whose subscriptions this changes.
+        self.last
+            .map_or(Ok(()), |id| self.subscriptions.add(topic, id).map(|_| ()))
     }
 
     fn unsubscribe(&mut self, _pipes: &mut Pipes, topic: &[u8]) -> Result<()> {
-        let id = self.last.ok_or(Error::Invalid)?;
-        self.subscriptions.remove(topic, id);
+        if let Some(id) = self.last {
+            self.subscriptions.remove(topic, id);
+        }
         Ok(())
     }
 }
