@@ -24,7 +24,7 @@ pub(super) struct FairQueue {
 impl FairQueue {
     /// A pipe may have something to read. Records at its front go to `on_record`.
     pub(super) fn readable(&mut self, pipes: &mut Pipes, id: PipeId, mut on_record: impl FnMut(Record)) {
-        if self.rotation.contains(id) {
+        if self.current == Some(id) {
             return;
         }
         let Some(end) = pipes.end(id) else { return };
@@ -33,6 +33,8 @@ impl FairQueue {
         }
         if end.poll() {
             self.rotation.push_back(id);
+        } else {
+            self.rotation.remove(id);
         }
     }
 
@@ -160,3 +162,90 @@ impl FairQueue {
 }
 
 fn ignore(_: PipeId, _: Record) {}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::super::test_support::{Generator, Parts, Rig};
+    use super::*;
+    use crate::constants::ZMQ_PULL;
+
+    /// Peers send at random, messages of one to three parts that say where they come from.
+    #[test]
+    fn everything_arrives_whole_in_order_and_in_turn() {
+        for seed in 1..=30 {
+            let mut random = Generator::new(seed);
+            let mut rig = Rig::new(ZMQ_PULL);
+            let peers: Vec<PipeId> = (0..1 + random.below(9)).map(|_| rig.attach()).collect();
+            let mut unread: Vec<VecDeque<Parts>> = vec![VecDeque::new(); peers.len()];
+            // How many messages of others each peer that has something unread was passed over for.
+            let mut passed = vec![0; peers.len()];
+            for number in 0..2_000 {
+                let place = random.below(peers.len() as u64) as usize;
+                if random.below(2) == 0 {
+                    let text = format!("{place} {number}");
+                    let message: Vec<&str> = (0..1 + random.below(3)).map(|_| text.as_str()).collect();
+                    rig.remote_sends(peers[place], &message);
+                    unread[place].push_back(message.iter().map(|part| part.as_bytes().to_vec()).collect());
+                } else if let Ok(message) = rig.receive() {
+                    let text = String::from_utf8(message[0].clone()).unwrap();
+                    let from: usize = text.split(' ').next().unwrap().parse().unwrap();
+                    assert_eq!(unread[from].pop_front().as_ref(), Some(&message));
+                    passed[from] = 0;
+                    for other in (0..peers.len()).filter(|other| *other != from && !unread[*other].is_empty()) {
+                        passed[other] += 1;
+                        assert!(passed[other] <= peers.len(), "everyone has a turn");
+                    }
+                } else {
+                    assert!(unread.iter().all(VecDeque::is_empty));
+                }
+            }
+            while rig.receive().is_ok() {
+                unread.iter_mut().find(|queue| !queue.is_empty()).unwrap().pop_front();
+            }
+        }
+    }
+
+    #[test]
+    fn a_turn_lasts_for_one_message_with_all_its_parts() {
+        let mut rig = Rig::new(ZMQ_PULL);
+        let (a, b) = (rig.attach(), rig.attach());
+        rig.remote_sends(a, &["a1", "more"]);
+        rig.remote_sends(a, &["a2"]);
+        rig.remote_sends(b, &["b1"]);
+        let order: Vec<Parts> = std::iter::from_fn(|| rig.receive().ok()).collect();
+        assert_eq!(order.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 1]);
+        assert_eq!(order[1], [b"b1".to_vec()]);
+    }
+
+    #[test]
+    fn a_message_is_read_to_its_end_though_its_pipe_goes() {
+        let mut rig = Rig::new(ZMQ_PULL);
+        let (a, b) = (rig.attach(), rig.attach());
+        rig.remote_sends(a, &["1", "2", "3"]);
+        rig.remote_sends(a, &["lost"]);
+        rig.remote_sends(b, &["b"]);
+        assert_eq!(rig.receive_part().unwrap().data(), b"1");
+        rig.detach(a);
+        assert!(rig.can_receive());
+        assert_eq!(rig.receive().unwrap(), [b"2".to_vec(), b"3".to_vec()]);
+        assert_eq!(rig.receive().unwrap(), [b"b".to_vec()]);
+        assert_eq!(rig.receive(), Err(Error::Again));
+    }
+
+    #[test]
+    fn records_are_taken_before_the_frames_behind_them() {
+        let mut rig = Rig::new(ZMQ_PULL);
+        let a = rig.attach_routed("some");
+        assert!(!rig.can_receive(), "a record alone is nothing to receive");
+        rig.remote_sends(a, &["m"]);
+        rig.remote_tells(a, Record::RoutingId("again".into()));
+        rig.remote_sends(a, &["n"]);
+        assert_eq!(rig.receive().unwrap(), [b"m".to_vec()]);
+        assert_eq!(rig.receive().unwrap(), [b"n".to_vec()]);
+        rig.remote_tells(a, Record::RoutingId("last".into()));
+        rig.hang_up(a);
+        assert!(rig.pipes.is_empty(), "what only holds records is read to its end");
+    }
+}

@@ -96,6 +96,12 @@ impl Pipes {
         self.refused.pop()
     }
 
+    /// Whether there are such pipes.
+    #[inline]
+    pub fn has_refused(&self) -> bool {
+        !self.refused.is_empty()
+    }
+
     /// Writes what bursts left unsent, in all pipes that were written to since.
     pub fn flush(&mut self) {
         while let Some(id) = self.dirty.pop() {

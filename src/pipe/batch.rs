@@ -139,6 +139,11 @@ impl Batch {
         self.bytes = 0;
     }
 
+    /// Forgets the records.
+    pub fn drop_records(&mut self) {
+        self.items.retain(|item| !matches!(item, Item::Record(_)));
+    }
+
     /// Keeps an emptied chunk for the next frames, unless it was hardly used: what a burst needed is given back after it.
     pub fn recycle(&mut self, mut chunk: Vec<u8>) {
         if self.spare.is_none() && chunk.len() * 4 >= chunk.capacity() {

@@ -195,21 +195,20 @@ impl Lane {
         state.limit = 0;
     }
 
-    /// Keeps the reader from taking anything until [`Lane::release`], and drops what is here.
+    /// Keeps the reader from taking anything until [`Lane::release`].
     pub fn hold(&self) {
-        let mut dropped = Batch::default();
-        let mut state = self.state.lock();
-        state.held = true;
-        std::mem::swap(&mut dropped, &mut state.batch);
+        self.state.lock().held = true;
     }
 
-    /// Drops what is here, lets `write` fill the lane anew, and lets the reader at it.
+    /// Drops the records that are here, puts what `write` writes before the messages, and lets the reader at it.
     pub fn release(&self, write: impl FnOnce(&mut Batch) -> Result<()>) -> Result<()> {
-        let mut dropped = Batch::default();
+        let mut messages = Batch::default();
         let mut state = self.state.lock();
-        std::mem::swap(&mut dropped, &mut state.batch);
+        std::mem::swap(&mut messages, &mut state.batch);
+        messages.drop_records();
         state.held = false;
         state.reader_waits = false;
-        write(&mut state.batch)
+        write(&mut state.batch)?;
+        state.batch.append(&mut messages)
     }
 }

@@ -166,10 +166,13 @@ fn a_held_lane_gives_nothing_and_starts_anew_when_released() {
     let mut a = End::new(ba.clone(), ab.clone(), peer());
     let mut b = End::new(ab, ba, peer());
     a.write_record(Record::Subscribe("old".into())).unwrap();
+    a.write(Payload::Bytes(b"kept"), false).unwrap();
     assert!(!b.poll());
     a.refill(|batch| batch.push_record(Record::Subscribe("new".into())))
         .unwrap();
     assert!(matches!(b.take_record(), Some(Record::Subscribe(topic)) if topic == "new"));
+    assert!(b.take_record().is_none());
+    assert_eq!(text(&mut b).unwrap().0, b"kept");
     assert!(!b.poll());
 }
 

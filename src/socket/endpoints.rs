@@ -17,8 +17,8 @@ use crate::transport::{self, Endpoint, Keepalive, SocketSettings, ipc, tcp};
 
 /// One bind or connect.
 struct Entry {
-    /// What the caller may name it by: as given, and for binds as it came out.
-    names: [Vec<u8>; 2],
+    /// What the caller may name it by: for binds ZMQ_LAST_ENDPOINT, for connects what was given.
+    name: Vec<u8>,
     kind: Kind,
 }
 
@@ -57,8 +57,7 @@ impl Socket {
         if let Endpoint::Inproc(name) = parsed {
             self.context.names.bind(&name, self.inproc_side())?;
             self.endpoints.last = address.to_owned();
-            self.endpoints
-                .add([address.to_owned(), address.to_owned()], Kind::InprocName(name));
+            self.endpoints.add(address.to_owned(), Kind::InprocName(name));
             return Ok(());
         }
         let links = self.links()?;
@@ -94,10 +93,8 @@ impl Socket {
             links,
         );
         self.endpoints.last.clone_from(&name);
-        self.endpoints.add(
-            [address.to_owned(), name],
-            Kind::Listener(listener, hears, listening.temporary),
-        );
+        self.endpoints
+            .add(name, Kind::Listener(listener, hears, listening.temporary));
         Ok(())
     }
 
@@ -118,8 +115,7 @@ impl Socket {
                 let (id, end) = self.context.names.connect(&name, self.inproc_side());
                 self.attach(id, end, true);
                 self.endpoints.last = address.to_owned();
-                self.endpoints
-                    .add([address.to_owned(), address.to_owned()], Kind::InprocConnection(id));
+                self.endpoints.add(address.to_owned(), Kind::InprocConnection(id));
                 self.changed();
                 return Ok(());
             }
@@ -139,8 +135,7 @@ impl Socket {
             self.attach(session.id(), end, true);
         }
         self.endpoints.last = address.to_owned();
-        self.endpoints
-            .add([address.to_owned(), address.to_owned()], Kind::Session(session.clone()));
+        self.endpoints.add(address.to_owned(), Kind::Session(session.clone()));
         session.start();
         self.changed();
         Ok(())
@@ -250,15 +245,15 @@ impl Socket {
 }
 
 impl Endpoints {
-    fn add(&mut self, names: [Vec<u8>; 2], kind: Kind) {
-        self.entries.push(Entry { names, kind });
+    fn add(&mut self, name: Vec<u8>, kind: Kind) {
+        self.entries.push(Entry { name, kind });
     }
 
     fn find(&self, address: &[u8], fits: impl Fn(&Kind) -> bool) -> Result<usize> {
         let place = self
             .entries
             .iter()
-            .position(|entry| fits(&entry.kind) && entry.names.iter().any(|name| name == address));
+            .position(|entry| fits(&entry.kind) && entry.name == address);
         place.ok_or(Error::NoEntry)
     }
 
@@ -278,14 +273,11 @@ impl Endpoints {
                     listener.close();
                     closing.push(hears);
                     kept.extend(listener.sessions().into_iter().map(|session| Entry {
-                        names: Default::default(),
+                        name: Vec::new(),
                         kind: Kind::Session(session),
                     }));
                 }
-                kind => kept.push(Entry {
-                    names: entry.names,
-                    kind,
-                }),
+                kind => kept.push(Entry { name: entry.name, kind }),
             }
         }
         self.entries = kept;
@@ -315,7 +307,7 @@ impl Endpoints {
 
 impl Entry {
     fn is_session_to(&self, address: &[u8]) -> bool {
-        matches!(self.kind, Kind::Session(_)) && self.names[0] == address
+        matches!(self.kind, Kind::Session(_)) && self.name == address
     }
 }
 

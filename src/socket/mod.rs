@@ -248,6 +248,9 @@ impl Socket {
     }
 
     fn remove_ended(&mut self) {
+        while let Some(id) = self.pipes.take_refused() {
+            self.detach(id, 0);
+        }
         let mut place = 0;
         while let Some(&id) = self.ending.get(place) {
             if self.pipes.end(id).is_none_or(End::is_finished) {
@@ -279,7 +282,7 @@ impl Socket {
     /// As [`Socket::changed`], where the change came from a call on the socket itself.
     #[inline]
     fn changed_by_call(&mut self) {
-        if !self.ending.is_empty() {
+        if !self.ending.is_empty() || self.pipes.has_refused() {
             self.remove_ended();
         }
         if self.readiness.concerns_anyone() {
