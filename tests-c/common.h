@@ -98,6 +98,9 @@ static UNUSED long show_result (const char *text, long result)
 }
 #define SHOW(call) show_result (#call, (long) (call))
 
+/* SHOW_VALUE (expression): for what may be -1 without being a failure. */
+#define SHOW_VALUE(expression) printf ("  %s = %ld\n", #expression, (long) (expression))
+
 /* Prints whether the call gave a pointer, and the error's name where it did not. */
 static UNUSED void *show_pointer (const char *text, void *result)
 {

@@ -26,6 +26,10 @@ macro_rules! programs {
 }
 
 programs! {
+    conflate
+    fd_events
+    poll
+    timeouts
     hwm_inproc
     messages
     multipart
