@@ -26,6 +26,7 @@ macro_rules! programs {
 }
 
 programs! {
+    context
     conflate
     fd_events
     poll
