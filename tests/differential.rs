@@ -26,20 +26,26 @@ macro_rules! programs {
 }
 
 programs! {
-    context
     conflate
+    context
+    ctx_options
+    dealerrouter
+    endpoints
     fd_events
-    poll
-    timeouts
     hwm_inproc
     messages
     multipart
-    dealerrouter
+    options
     pair
+    poll
     pubsub
     pushpull
     reqrep
+    timeouts
+    timers
+    utils
     xpubxsub
+    z85
 }
 
 #[test]
