@@ -62,3 +62,38 @@ impl Pattern for Dealer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_support::{Rig, parts};
+    use crate::constants::{ZMQ_DEALER, ZMQ_PROBE_ROUTER, ZMQ_REP, ZMQ_REQ, ZMQ_ROUTER};
+
+    #[test]
+    fn a_dealer_sends_and_receives_in_turn() {
+        let mut rig = Rig::new(ZMQ_DEALER);
+        let peers = [rig.attach(), rig.attach()];
+        for message in ["1", "2"] {
+            rig.send(&[message]).unwrap();
+        }
+        for (peer, message) in peers.into_iter().zip(["1", "2"]) {
+            assert_eq!(rig.remote_reads(peer), Some(parts(&[message])));
+            rig.remote_sends(peer, &["re", message]);
+        }
+        assert_eq!(rig.receive(), Ok(parts(&["re", "1"])));
+        assert_eq!(rig.receive(), Ok(parts(&["re", "2"])));
+    }
+
+    #[test]
+    fn probers_send_an_empty_message_first() {
+        for socket_type in [ZMQ_DEALER, ZMQ_ROUTER, ZMQ_REQ, ZMQ_REP] {
+            let mut rig = Rig::new(socket_type);
+            let before = rig.attach();
+            rig.set(ZMQ_PROBE_ROUTER, 1);
+            let after = rig.attach();
+            assert_eq!(
+                (rig.remote_reads(before), rig.remote_reads(after)),
+                (None, Some(parts(&[""])))
+            );
+        }
+    }
+}

@@ -98,7 +98,9 @@ impl FairQueue {
                 Err(Error::Again)
             }
             Err(error) => {
-                self.skip(pipes);
+                // The part is lost, and with it the rest of its message. Dropping that copies nothing and cannot fail.
+                let _ = end.skip_message();
+                self.advance(id, false);
                 Err(error)
             }
         }

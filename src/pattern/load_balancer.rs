@@ -184,6 +184,44 @@ mod tests {
         }
     }
 
+    #[test]
+    fn messages_rotate_and_parts_stay_together() {
+        let mut rig = Rig::new(ZMQ_PUSH);
+        let peers = [rig.attach(), rig.attach(), rig.attach()];
+        for round in ["1", "2", "3", "4", "5"] {
+            rig.send(&[round, "tail"]).unwrap();
+        }
+        let mut all = |peer| -> Vec<Parts> { std::iter::from_fn(|| rig.remote_reads(peer)).collect() };
+        assert_eq!(all(peers[0]), [parts(&["1", "tail"]), parts(&["4", "tail"])]);
+        assert_eq!(all(peers[1]), [parts(&["2", "tail"]), parts(&["5", "tail"])]);
+        assert_eq!(all(peers[2]), [parts(&["3", "tail"])]);
+    }
+
+    #[test]
+    fn the_rest_of_a_message_whose_pipe_is_gone_is_dropped() {
+        let mut rig = Rig::new(ZMQ_PUSH);
+        let (a, b) = (rig.attach(), rig.attach());
+        rig.send_part("1", true).unwrap();
+        rig.hang_up(a);
+        assert!(rig.can_send());
+        rig.send_part("2", true).unwrap();
+        rig.send_part("3", false).unwrap();
+        rig.send(&["next"]).unwrap();
+        assert_eq!(rig.remote_reads(b), Some(parts(&["next"])));
+        assert_eq!(rig.remote_reads(b), None);
+    }
+
+    #[test]
+    fn without_a_pipe_or_room_there_is_nothing_to_send_to() {
+        let mut rig = Rig::new(ZMQ_PUSH);
+        assert_eq!((rig.can_send(), rig.send(&["x"])), (false, Err(Error::Again)));
+        let a = attach(&mut rig, 1, false);
+        assert_eq!((rig.can_send(), rig.send(&["x"])), (true, Ok(())));
+        assert_eq!((rig.can_send(), rig.send(&["y"])), (false, Err(Error::Again)));
+        assert_eq!(rig.remote_reads(a), Some(parts(&["x"])));
+        assert_eq!((rig.can_send(), rig.send(&["y"])), (true, Ok(())));
+    }
+
     fn send_recent(rig: &mut Rig) -> Result<()> {
         rig.pattern
             .send(&mut rig.pipes, Payload::Bytes(b"x"), false, Credit::Recent)

@@ -35,7 +35,10 @@ pub type PipeId = u32;
 pub struct Pipes {
     slots: Vec<Option<End>>,
     free: Vec<PipeId>,
+    /// Pipes that may have something unsent, each once.
     dirty: Vec<PipeId>,
+    /// By pipe: whether it is in `dirty`.
+    is_dirty: Vec<bool>,
     refused: Vec<PipeId>,
 }
 
@@ -49,6 +52,7 @@ impl Pipes {
             }
             None => {
                 self.slots.push(Some(end));
+                self.is_dirty.push(false);
                 self.slots.len() as PipeId - 1
             }
         }
@@ -105,6 +109,7 @@ impl Pipes {
     /// Writes what bursts left unsent, in all pipes that were written to since.
     pub fn flush(&mut self) {
         while let Some(id) = self.dirty.pop() {
+            self.is_dirty[id as usize] = false;
             if let Some(end) = self.end(id) {
                 end.flush();
             }
@@ -116,7 +121,8 @@ impl Pipes {
     pub fn write(&mut self, id: PipeId, payload: Payload<'_>, more: bool) -> Result<()> {
         let Some(end) = self.slots.get_mut(id as usize).and_then(Option::as_mut) else { return Ok(()) };
         end.write(payload, more)?;
-        if end.has_unsent() && self.dirty.last() != Some(&id) {
+        if end.has_unsent() && !self.is_dirty[id as usize] {
+            self.is_dirty[id as usize] = true;
             self.dirty.push(id);
         }
         Ok(())
@@ -187,4 +193,30 @@ fn probe(pipes: &mut Pipes, id: PipeId) {
 fn discard_all(pipes: &mut Pipes, id: PipeId) {
     let Some(end) = pipes.end(id) else { return };
     while end.take_record().is_some() || matches!(end.receive(&mut Target::Discard), Ok(Some(_))) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::test_support::{Link, Rig};
+    use super::*;
+
+    #[test]
+    fn what_is_to_be_flushed_does_not_grow_with_the_messages() {
+        let mut rig = Rig::new(ZMQ_PUSH);
+        let attach = |_| rig.attach_as(Link { is_connection: true, ..Link::default() });
+        let peers: Vec<PipeId> = (0..2).filter_map(attach).collect();
+        for _ in 0..10_000 {
+            // The second message to a connection that is written out belongs to a burst.
+            for peer in &peers {
+                rig.remote(*peer).receive(&mut Target::Discard).unwrap();
+            }
+            rig.send(&["x"]).unwrap();
+            rig.send(&["x"]).unwrap();
+        }
+        assert!(rig.pipes.dirty.len() <= peers.len());
+        rig.pipes.flush();
+        let ids: Vec<PipeId> = rig.pipes.ids().collect();
+        assert!(ids.iter().all(|id| !rig.pipes.end(*id).unwrap().has_unsent()));
+        assert!(rig.pipes.dirty.is_empty());
+    }
 }

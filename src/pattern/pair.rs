@@ -61,3 +61,36 @@ impl Pattern for Pair {
         self.balancer.can_send(pipes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_support::{Link, Rig, parts};
+    use crate::constants::ZMQ_PAIR;
+    use crate::error::Error;
+
+    #[test]
+    fn there_is_one_peer_until_it_is_gone() {
+        let mut rig = Rig::new(ZMQ_PAIR);
+        assert_eq!(
+            (rig.send(&["early"]), rig.receive()),
+            (Err(Error::Again), Err(Error::Again))
+        );
+        let first = rig.attach();
+        assert!(rig.attach_as(Link::default()).is_none());
+        rig.send(&["a", "b"]).unwrap();
+        assert_eq!(rig.remote_reads(first), Some(parts(&["a", "b"])));
+        rig.remote_sends(first, &["last", "words"]);
+        rig.hang_up(first);
+        assert!(
+            rig.attach_as(Link::default()).is_none(),
+            "what the first one sent was not read yet"
+        );
+        assert_eq!(rig.receive(), Ok(parts(&["last", "words"])));
+        rig.detach(first);
+        let second = rig.attach();
+        rig.remote_sends(second, &["hello"]);
+        assert_eq!(rig.receive(), Ok(parts(&["hello"])));
+        rig.send(&["c"]).unwrap();
+        assert_eq!(rig.remote_reads(second), Some(parts(&["c"])));
+    }
+}

@@ -48,3 +48,24 @@ impl Pattern for Push {
         self.balancer.can_send(pipes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_support::Rig;
+    use crate::constants::{ZMQ_PULL, ZMQ_PUSH};
+    use crate::error::Error;
+
+    #[test]
+    fn a_pipeline_has_one_direction() {
+        let mut push = Rig::new(ZMQ_PUSH);
+        let peer = push.attach();
+        push.remote_sends(peer, &["against", "the stream"]);
+        assert_eq!((push.can_receive(), push.receive()), (false, Err(Error::NotSupported)));
+        push.remote_sends(peer, &["again"]);
+        push.hang_up(peer);
+        assert!(push.pipes.is_empty(), "nothing that nobody reads keeps a pipe");
+        let mut pull = Rig::new(ZMQ_PULL);
+        pull.attach();
+        assert_eq!((pull.can_send(), pull.send(&["x"])), (false, Err(Error::NotSupported)));
+    }
+}

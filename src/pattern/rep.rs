@@ -172,3 +172,77 @@ fn roll_back(pipes: &mut Pipes, id: PipeId) {
         end.roll_back();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_support::{Link, Rig, parts};
+    use super::*;
+    use crate::constants::ZMQ_REP;
+
+    #[test]
+    fn a_reply_goes_back_in_the_envelope_of_its_request() {
+        let mut rig = Rig::new(ZMQ_REP);
+        let (a, b) = (rig.attach(), rig.attach());
+        for malformed in [&["no delimiter"][..], &["x", "y"], &["x", ""], &[""]] {
+            rig.remote_sends(a, malformed);
+        }
+        assert_eq!((rig.can_receive(), rig.receive()), (false, Err(Error::Again)));
+        rig.remote_sends(a, &["1", "2", "", "q", "", "r"]);
+        rig.remote_sends(b, &["", "other"]);
+        assert_eq!((rig.can_send(), rig.send(&["x"])), (false, Err(Error::State)));
+        assert_eq!(rig.receive_part().unwrap().data(), b"q");
+        assert_eq!((rig.can_send(), rig.send(&["x"])), (false, Err(Error::State)));
+        assert_eq!(rig.receive(), Ok(parts(&["", "r"])));
+        assert_eq!((rig.can_receive(), rig.receive()), (false, Err(Error::State)));
+        rig.send_part("re", true).unwrap();
+        assert_eq!(rig.receive(), Err(Error::State));
+        rig.send_part("ply", false).unwrap();
+        assert_eq!(rig.remote_reads(a), Some(parts(&["1", "2", "", "re", "ply"])));
+        assert_eq!((rig.receive(), rig.send(&["re"])), (Ok(parts(&["other"])), Ok(())));
+        assert_eq!(rig.remote_reads(b), Some(parts(&["", "re"])));
+    }
+
+    #[test]
+    fn a_reply_to_a_peer_that_is_gone_or_full_is_dropped() {
+        let mut rig = Rig::new(ZMQ_REP);
+        let gone = rig.attach();
+        rig.remote_sends(gone, &["", "q1"]);
+        rig.receive().unwrap();
+        rig.hang_up(gone);
+        let other = rig.attach();
+        assert_eq!(gone, other, "the number of the pipe is used again");
+        assert_eq!((rig.can_send(), rig.send(&["re", "ply"])), (true, Ok(())));
+        assert_eq!(rig.remote_reads(other), None);
+        rig.remote_sends(other, &["", "q2"]);
+        rig.receive().unwrap();
+        rig.send_part("re", true).unwrap();
+        rig.hang_up(other);
+        rig.send_part("ply", false).unwrap();
+        let full = rig
+            .attach_as(Link {
+                limit: 1,
+                ..Link::default()
+            })
+            .unwrap();
+        for question in ["q3", "q4"] {
+            rig.remote_sends(full, &["", question]);
+            assert_eq!(rig.receive(), Ok(parts(&[question])));
+            rig.send(&["to", question]).unwrap();
+        }
+        assert_eq!(
+            (rig.remote_reads(full), rig.remote_reads(full)),
+            (Some(parts(&["", "to", "q3"])), None)
+        );
+    }
+
+    #[test]
+    fn a_request_whose_pipe_goes_is_still_received_whole() {
+        let mut rig = Rig::new(ZMQ_REP);
+        let peer = rig.attach();
+        rig.remote_sends(peer, &["", "1", "2"]);
+        assert!(rig.can_receive());
+        rig.detach(peer);
+        assert_eq!(rig.receive(), Ok(parts(&["1", "2"])));
+        assert_eq!(rig.send(&["x"]), Ok(()));
+    }
+}

@@ -90,29 +90,26 @@ impl Req {
         while self.phase == Phase::Waiting
             && let Some(id) = self.queue.find(pipes, |_, _| {})
         {
+            self.queue.begin();
             if self.reply_from.is_none_or(|from| from == id) && self.read_envelope(pipes) {
                 self.phase = Phase::Replied;
-            } else {
+            } else if self.queue.in_message() {
                 self.queue.skip(pipes);
             }
         }
         self.phase == Phase::Replied
     }
 
-    /// Reads the envelope of a reply: whether it is right and a body follows.
+    /// Reads the envelope of a reply: whether it is right and a body follows. If not, some of the message may be read.
     fn read_envelope(&mut self, pipes: &mut Pipes) -> bool {
-        self.queue.begin();
         let request_id = self.request_id.to_be_bytes();
         (!self.correlates || self.next_part_is(pipes, &request_id)) && self.next_part_is(pipes, &[])
     }
 
-    /// Reads one part: whether it is this one and another follows. After a part that was the last, none is begun.
+    /// Reads the next part if it is this one: whether it was and another follows.
     fn next_part_is(&mut self, pipes: &mut Pipes, expected: &[u8]) -> bool {
-        let Some(part) = self.queue.front(pipes).and_then(|end| end.peek()) else {
-            return false;
-        };
-        let matches = part == expected;
-        matches && matches!(self.queue.receive_found(pipes, &mut Target::Discard), Ok(true))
+        let is_next = self.queue.front(pipes).and_then(|end| end.peek()) == Some(expected);
+        is_next && matches!(self.queue.receive_found(pipes, &mut Target::Discard), Ok(true))
     }
 }
 
@@ -192,5 +189,124 @@ impl Pattern for Req {
             Opt::ProbeRouter => self.probes = options.flag(opt),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_support::{Link, Rig, parts};
+    use super::*;
+    use crate::constants::*;
+
+    #[test]
+    fn requests_and_replies_alternate() {
+        let mut rig = Rig::new(ZMQ_REQ);
+        let peer = rig.attach();
+        for number in ["1", "2"] {
+            assert_eq!((rig.can_receive(), rig.receive()), (false, Err(Error::State)));
+            rig.send_part(number, true).unwrap();
+            assert_eq!(rig.receive(), Err(Error::State));
+            rig.send_part("tail", false).unwrap();
+            assert_eq!((rig.can_send(), rig.send(&["x"])), (false, Err(Error::State)));
+            assert_eq!(rig.receive(), Err(Error::Again));
+            assert_eq!(rig.remote_reads(peer), Some(parts(&["", number, "tail"])));
+            rig.remote_sends(peer, &["", "re", number]);
+            assert_eq!(rig.receive_part().unwrap().data(), b"re");
+            assert_eq!((rig.can_send(), rig.send(&["x"])), (false, Err(Error::State)));
+            assert_eq!(rig.receive(), Ok(parts(&[number])));
+            assert!(rig.can_send());
+        }
+    }
+
+    #[test]
+    fn what_is_no_reply_is_skipped() {
+        let mut rig = Rig::new(ZMQ_REQ);
+        let (peer, other) = (rig.attach(), rig.attach());
+        rig.remote_sends(peer, &["", "before the request"]);
+        rig.send(&["q"]).unwrap();
+        rig.remote_sends(other, &["", "from another"]);
+        for malformed in [&["no delimiter"][..], &[""], &["x", "", "y"], &["x", "y"]] {
+            rig.remote_sends(peer, malformed);
+        }
+        assert!(!rig.can_receive());
+        rig.remote_sends(peer, &[""]);
+        rig.remote_sends(peer, &["", "", "reply"]);
+        rig.remote_sends(peer, &["", "second reply"]);
+        assert_eq!(rig.receive(), Ok(parts(&["", "reply"])));
+        rig.send(&["q2"]).unwrap();
+        assert_eq!(rig.remote_reads(other), Some(parts(&["", "q2"])));
+        assert_eq!(rig.receive(), Err(Error::Again));
+    }
+
+    #[test]
+    fn a_request_waits_for_a_peer_with_room() {
+        let mut rig = Rig::new(ZMQ_REQ);
+        assert_eq!((rig.can_send(), rig.send(&["x"])), (false, Err(Error::Again)));
+        rig.set(ZMQ_REQ_RELAXED, 1);
+        let peer = rig
+            .attach_as(Link {
+                limit: 1,
+                ..Link::default()
+            })
+            .unwrap();
+        rig.send(&["1"]).unwrap();
+        assert_eq!((rig.can_send(), rig.send(&["2"])), (false, Err(Error::Again)));
+        assert_eq!(rig.remote_reads(peer), Some(parts(&["", "1"])));
+        rig.remote_sends(peer, &["", "re 1"]);
+        assert_eq!(
+            rig.receive(),
+            Ok(parts(&["re 1"])),
+            "a request that could not be sent replaces none"
+        );
+    }
+
+    #[test]
+    fn relaxed_requests_replace_the_one_before() {
+        let mut rig = Rig::new(ZMQ_REQ);
+        rig.set(ZMQ_REQ_RELAXED, 1);
+        let (a, b) = (rig.attach(), rig.attach());
+        rig.send(&["1"]).unwrap();
+        assert!(rig.can_send());
+        rig.send(&["2"]).unwrap();
+        rig.remote_sends(a, &["", "late"]);
+        assert_eq!(rig.receive(), Err(Error::Again));
+        rig.remote_sends(b, &["", "right", "unread"]);
+        assert_eq!(rig.receive_part().unwrap().data(), b"right");
+        rig.send(&["3"]).unwrap();
+        assert_eq!(rig.receive(), Err(Error::Again));
+        assert_eq!(rig.receive(), Err(Error::Again));
+    }
+
+    #[test]
+    fn correlated_replies_carry_the_number_of_the_request() {
+        let mut rig = Rig::new(ZMQ_REQ);
+        rig.set(ZMQ_REQ_RELAXED, 1);
+        rig.set(ZMQ_REQ_CORRELATE, 1);
+        let peer = rig.attach();
+        rig.send(&["1"]).unwrap();
+        rig.send(&["2"]).unwrap();
+        for number in ["\0\0\0\u{8}", "\0\0\0\u{9}"] {
+            let request = rig.remote_reads(peer).unwrap();
+            assert_eq!(request[..2], parts(&[number, ""]));
+            rig.remote_sends(peer, &[number, "x", "y"]);
+            rig.remote_sends(peer, &[number, "", "re", number]);
+        }
+        assert_eq!(rig.receive(), Ok(parts(&["re", "\0\0\0\u{9}"])));
+        assert_eq!(rig.receive(), Err(Error::State));
+    }
+
+    #[test]
+    fn when_its_pipe_ended_the_reply_may_come_through_another() {
+        let mut rig = Rig::new(ZMQ_REQ);
+        let first = rig.attach();
+        rig.send(&["q"]).unwrap();
+        rig.hang_up(first);
+        assert_eq!(
+            (rig.send(&["x"]), rig.receive()),
+            (Err(Error::State), Err(Error::Again))
+        );
+        let second = rig.attach();
+        rig.remote_sends(second, &["", "reply"]);
+        assert_eq!(rig.receive(), Ok(parts(&["reply"])));
     }
 }

@@ -173,3 +173,89 @@ fn copied(topic: &[u8]) -> Result<Bytes> {
     copy.extend_from_slice(topic);
     Ok(copy.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_support::{Link, Rig, parts};
+    use crate::constants::*;
+    use crate::error::Error;
+
+    fn subscribe(rig: &mut Rig, topic: &str) {
+        rig.pattern.subscribe(&mut rig.pipes, topic.as_bytes()).unwrap();
+    }
+
+    fn unsubscribe(rig: &mut Rig, topic: &str) {
+        rig.pattern.unsubscribe(&mut rig.pipes, topic.as_bytes()).unwrap();
+    }
+
+    #[test]
+    fn peers_hear_every_subscription_and_the_last_cancellation() {
+        let mut rig = Rig::new(ZMQ_SUB);
+        subscribe(&mut rig, "b");
+        subscribe(&mut rig, "a");
+        subscribe(&mut rig, "a");
+        let peers = [rig.attach(), rig.attach()];
+        unsubscribe(&mut rig, "a");
+        unsubscribe(&mut rig, "a");
+        unsubscribe(&mut rig, "unknown");
+        subscribe(&mut rig, "b");
+        for peer in peers {
+            assert_eq!(rig.remote_hears(peer), ["+a", "+b", "-a", "+b"]);
+        }
+        rig.pattern.reconnected(&mut rig.pipes, peers[0]);
+        assert_eq!(
+            (rig.remote_hears(peers[0]), rig.remote_hears(peers[1])),
+            (vec!["+b".to_owned()], vec![])
+        );
+    }
+
+    #[test]
+    fn a_sub_delivers_what_it_subscribed_to() {
+        let mut rig = Rig::new(ZMQ_SUB);
+        let peer = rig.attach();
+        rig.remote_sends(peer, &["a1"]);
+        assert_eq!((rig.can_receive(), rig.receive()), (false, Err(Error::Again)));
+        subscribe(&mut rig, "a");
+        let large = "a".repeat(40_000);
+        for message in [&["b", "a"][..], &["a2", "b"], &["", "a"], &[&large, "x"], &["b"]] {
+            rig.remote_sends(peer, message);
+        }
+        assert_eq!(rig.receive(), Ok(parts(&["a2", "b"])));
+        assert_eq!(rig.receive(), Ok(parts(&[&large, "x"])));
+        assert_eq!(rig.receive(), Err(Error::Again));
+        rig.set(ZMQ_INVERT_MATCHING, 1);
+        rig.remote_sends(peer, &["a3"]);
+        rig.remote_sends(peer, &["b3"]);
+        assert_eq!((rig.receive(), rig.receive()), (Ok(parts(&["b3"])), Err(Error::Again)));
+        assert_eq!((rig.can_send(), rig.send(&["x"])), (false, Err(Error::NotSupported)));
+    }
+
+    #[test]
+    fn an_xsub_delivers_everything_and_sends_upward() {
+        let mut rig = Rig::new(ZMQ_XSUB);
+        rig.send(&["nobody", "hears"]).unwrap();
+        rig.send(&["\u{1}a"]).unwrap();
+        let peer = rig.attach();
+        let full = rig
+            .attach_as(Link {
+                limit: 1,
+                ..Link::default()
+            })
+            .unwrap();
+        rig.send(&["\u{1}b", "\0a", "user"]).unwrap();
+        rig.send(&["more", "\u{1}of it"]).unwrap();
+        rig.send(&["\0unknown"]).unwrap();
+        for id in [peer, full] {
+            assert_eq!(rig.remote_hears(id), ["+a", "+b", "-a"]);
+        }
+        assert_eq!(rig.remote_reads(peer), Some(parts(&["user"])));
+        assert_eq!(rig.remote_reads(peer), Some(parts(&["more", "\u{1}of it"])));
+        assert_eq!(
+            (rig.remote_reads(full), rig.remote_reads(full)),
+            (Some(parts(&["user"])), None)
+        );
+        rig.remote_sends(peer, &["anything"]);
+        assert_eq!(rig.receive(), Ok(parts(&["anything"])));
+        assert!(rig.can_send());
+    }
+}

@@ -279,3 +279,6 @@ impl Pattern for XPub {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! Tests of PUB and XPUB.
+
+use super::super::test_support::{Link, Rig, parts};
+use super::*;
+use crate::constants::*;
+
+fn hears(rig: &mut Rig) -> Vec<String> {
+    let text = |part: &Vec<u8>| String::from_utf8_lossy(part).replace('\u{1}', "+").replace('\0', "-");
+    std::iter::from_fn(|| rig.receive().ok())
+        .flatten()
+        .map(|part| text(&part))
+        .collect()
+}
+
+fn tell(rig: &mut Rig, peer: PipeId, notice: &str) {
+    let topic = Bytes::copy_from_slice(&notice.as_bytes()[1..]);
+    let subscribes = notice.starts_with('+');
+    rig.remote_tells(
+        peer,
+        if subscribes {
+            Record::Subscribe(topic)
+        } else {
+            Record::Cancel(topic)
+        },
+    );
+}
+
+/// What the application hears of a fixed course of subscriptions.
+fn course(options: &[i32]) -> String {
+    let mut rig = Rig::new(ZMQ_XPUB);
+    options.iter().for_each(|option| rig.set(*option, 1));
+    let (a, b) = (rig.attach(), rig.attach());
+    let steps = [
+        (a, "+x"),
+        (a, "+x"),
+        (b, "+x"),
+        (b, "-x"),
+        (b, "-x"),
+        (a, "-y"),
+        (b, "+x"),
+        (b, "+w"),
+    ];
+    steps.iter().for_each(|(peer, notice)| tell(&mut rig, *peer, notice));
+    rig.hang_up(b);
+    hears(&mut rig).concat()
+        + " "
+        + &{
+            rig.hang_up(a);
+            hears(&mut rig).concat()
+        }
+}
+
+/// As libzmq 4.3.5 answers to the same course.
+#[test]
+fn the_application_hears_of_subscriptions() {
+    assert_eq!(course(&[]), "+x-x-y+w-w -x");
+    assert_eq!(course(&[ZMQ_XPUB_VERBOSE]), "+x+x+x-x-y+x+w-w -x");
+    assert_eq!(course(&[ZMQ_XPUB_VERBOSER]), "+x+x+x-x-x-y+x+w-w-x -x");
+    assert_eq!(course(&[ZMQ_XPUB_MANUAL]), "+x+x+x-x-x-y+x+w-w-x -x");
+}
+
+#[test]
+fn messages_go_to_those_who_want_them() {
+    for in_band in [false, true] {
+        let mut rig = Rig::new(ZMQ_PUB);
+        let (a, b) = (rig.attach(), rig.attach());
+        if in_band {
+            rig.remote_sends(a, &["\u{1}a", "\u{1}ab"]);
+            rig.remote_sends(b, &["\u{1}"]);
+        } else {
+            tell(&mut rig, a, "+a");
+            tell(&mut rig, a, "+ab");
+            tell(&mut rig, b, "+");
+        }
+        rig.send(&["abc", "tail"]).unwrap();
+        rig.send(&["b"]).unwrap();
+        assert_eq!(
+            (rig.remote_reads(a), rig.remote_reads(a)),
+            (Some(parts(&["abc", "tail"])), None)
+        );
+        assert_eq!(
+            (rig.remote_reads(b), rig.remote_reads(b)),
+            (Some(parts(&["abc", "tail"])), Some(parts(&["b"])))
+        );
+        assert_eq!((rig.can_receive(), rig.receive()), (false, Err(Error::NotSupported)));
+        rig.set(ZMQ_INVERT_MATCHING, 1);
+        rig.send(&["a"]).unwrap();
+        rig.send(&["b"]).unwrap();
+        assert_eq!((rig.remote_reads(a), rig.remote_reads(b)), (Some(parts(&["b"])), None));
+        rig.hang_up(a);
+        rig.hang_up(b);
+        rig.send(&["b"]).unwrap();
+    }
+}
+
+#[test]
+fn who_gets_a_message_is_decided_at_its_first_part() {
+    let mut rig = Rig::new(ZMQ_XPUB);
+    let peers = [rig.attach(), rig.attach(), rig.attach()];
+    tell(&mut rig, peers[0], "+a");
+    tell(&mut rig, peers[1], "+a");
+    rig.send_part("a", true).unwrap();
+    tell(&mut rig, peers[0], "-a");
+    tell(&mut rig, peers[2], "+a");
+    rig.hang_up(peers[1]);
+    rig.send_part("b", false).unwrap();
+    assert_eq!(
+        (rig.remote_reads(peers[0]), rig.remote_reads(peers[2])),
+        (Some(parts(&["a", "b"])), None)
+    );
+}
+
+#[test]
+fn the_full_miss_a_message_unless_nobody_may() {
+    let mut rig = Rig::new(ZMQ_PUB);
+    let full = rig
+        .attach_as(Link {
+            limit: 1,
+            ..Link::default()
+        })
+        .unwrap();
+    let other = rig.attach();
+    tell(&mut rig, full, "+");
+    tell(&mut rig, other, "+");
+    rig.send(&["1"]).unwrap();
+    rig.send(&["2", "tail"]).unwrap();
+    rig.set(ZMQ_XPUB_NODROP, 1);
+    assert_eq!((rig.can_send(), rig.send(&["3"])), (true, Err(Error::Again)));
+    assert_eq!(
+        (rig.remote_reads(full), rig.send(&["4"])),
+        (Some(parts(&["1"])), Ok(()))
+    );
+    assert_eq!(rig.remote_reads(full), Some(parts(&["4"])));
+    let all: Vec<_> = std::iter::from_fn(|| rig.remote_reads(other)).collect();
+    assert_eq!(all, [parts(&["1"]), parts(&["2", "tail"]), parts(&["4"])]);
+}
+
+#[test]
+fn what_peers_send_is_delivered_as_it_is() {
+    let mut rig = Rig::new(ZMQ_XPUB);
+    let peer = rig.attach_routed("ignored");
+    rig.remote_sends(peer, &["user", "part"]);
+    rig.remote_sends(peer, &[""]);
+    rig.remote_sends(peer, &["u", "\u{1}t"]);
+    assert_eq!(
+        (rig.receive(), rig.receive()),
+        (Ok(parts(&["user", "part"])), Ok(parts(&[""])))
+    );
+    assert_eq!(rig.receive(), Ok(parts(&["u", "\u{1}t"])));
+    rig.send(&["t"]).unwrap();
+    assert_eq!(rig.remote_reads(peer), Some(parts(&["t"])));
+}
+
+#[test]
+fn newcomers_are_welcomed() {
+    let mut rig = Rig::new(ZMQ_PUB);
+    rig.set_bytes(ZMQ_XPUB_WELCOME_MSG, b"welcome");
+    let peer = rig.attach();
+    assert_eq!(rig.remote_reads(peer), Some(parts(&["welcome"])));
+}
+
+#[test]
+fn under_manual_the_application_decides_for_the_peer_it_heard_of_last() {
+    let mut rig = Rig::new(ZMQ_XPUB);
+    rig.set(ZMQ_XPUB_MANUAL, 1);
+    let change = |rig: &mut Rig, topic: &str| rig.pattern.subscribe(&mut rig.pipes, topic.as_bytes());
+    assert_eq!(change(&mut rig, "nobody"), Ok(()));
+    let (a, b) = (rig.attach(), rig.attach());
+    tell(&mut rig, a, "+t");
+    assert_eq!(hears(&mut rig), ["+t"]);
+    rig.send(&["t"]).unwrap();
+    tell(&mut rig, b, "+t");
+    change(&mut rig, "for a").unwrap();
+    assert_eq!(hears(&mut rig), ["+t"]);
+    rig.remote_sends(a, &["user"]);
+    assert_eq!(hears(&mut rig), ["user"]);
+    change(&mut rig, "for b").unwrap();
+    rig.send(&["for a"]).unwrap();
+    rig.send(&["for b"]).unwrap();
+    assert_eq!(
+        (rig.remote_reads(a), rig.remote_reads(a)),
+        (Some(parts(&["for a"])), None)
+    );
+    assert_eq!(
+        (rig.remote_reads(b), rig.remote_reads(b)),
+        (Some(parts(&["for b"])), None)
+    );
+    rig.pattern.unsubscribe(&mut rig.pipes, b"for b").unwrap();
+    rig.send(&["for b"]).unwrap();
+    assert_eq!(rig.remote_reads(b), None);
+    rig.hang_up(b);
+    assert_eq!(hears(&mut rig), ["-t"]);
+    assert_eq!(change(&mut rig, "nobody"), Ok(()));
+    assert_eq!(rig.attach(), b, "the number of the pipe is used again");
+    rig.send(&["nobody"]).unwrap();
+    assert_eq!((rig.remote_reads(a), rig.remote_reads(b)), (None, None));
+}
