@@ -26,6 +26,7 @@ macro_rules! programs {
 }
 
 programs! {
+    bindings
     conflate
     context
     ctx_options
