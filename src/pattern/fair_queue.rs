@@ -33,8 +33,6 @@ impl FairQueue {
         }
         if end.poll() {
             self.rotation.push_back(id);
-        } else {
-            self.rotation.remove(id);
         }
     }
 

@@ -203,12 +203,14 @@ mod tests {
         let (a, b) = (rig.attach(), rig.attach());
         rig.send_part("1", true).unwrap();
         rig.hang_up(a);
+        assert_eq!(rig.attach(), a, "the number of the pipe is used again");
         assert!(rig.can_send());
         rig.send_part("2", true).unwrap();
         rig.send_part("3", false).unwrap();
         rig.send(&["next"]).unwrap();
+        rig.send(&["last"]).unwrap();
         assert_eq!(rig.remote_reads(b), Some(parts(&["next"])));
-        assert_eq!(rig.remote_reads(b), None);
+        assert_eq!(rig.remote_reads(a), Some(parts(&["last"])));
     }
 
     #[test]

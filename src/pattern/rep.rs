@@ -42,7 +42,6 @@ impl Rep {
         while self.phase == Phase::Waiting
             && let Some(id) = self.queue.find(pipes, |_, _| {})
         {
-            self.queue.begin();
             if self.read_envelope(pipes) {
                 self.reply_to = Some(id);
                 self.phase = Phase::Requested;
@@ -217,7 +216,9 @@ mod tests {
         rig.receive().unwrap();
         rig.send_part("re", true).unwrap();
         rig.hang_up(other);
+        let next = rig.attach();
         rig.send_part("ply", false).unwrap();
+        assert_eq!((next, rig.remote_reads(next)), (other, None));
         let full = rig
             .attach_as(Link {
                 limit: 1,

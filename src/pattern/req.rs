@@ -274,7 +274,12 @@ mod tests {
         assert_eq!(rig.receive_part().unwrap().data(), b"right");
         rig.send(&["3"]).unwrap();
         assert_eq!(rig.receive(), Err(Error::Again));
-        assert_eq!(rig.receive(), Err(Error::Again));
+        rig.remote_sends(a, &["", "right", "left over"]);
+        assert_eq!(rig.receive_part().unwrap().data(), b"right");
+        rig.detach(a);
+        rig.send(&["4"]).unwrap();
+        rig.remote_sends(b, &["", "right"]);
+        assert_eq!(rig.receive(), Ok(parts(&["right"])));
     }
 
     #[test]

@@ -257,5 +257,12 @@ mod tests {
         rig.remote_sends(peer, &["anything"]);
         assert_eq!(rig.receive(), Ok(parts(&["anything"])));
         assert!(rig.can_send());
+        rig.send_part("half", true).unwrap();
+        rig.hang_up(peer);
+        assert_eq!(rig.attach(), peer, "the number of the pipe is used again");
+        rig.send_part("lost", false).unwrap();
+        rig.send(&["\u{1}c"]).unwrap();
+        assert_eq!(rig.remote_hears(peer), ["+b", "+c"]);
+        assert_eq!(rig.remote_reads(peer), None);
     }
 }

@@ -103,7 +103,9 @@ fn who_gets_a_message_is_decided_at_its_first_part() {
     tell(&mut rig, peers[0], "-a");
     tell(&mut rig, peers[2], "+a");
     rig.hang_up(peers[1]);
+    assert_eq!(rig.attach(), peers[1], "the number of the pipe is used again");
     rig.send_part("b", false).unwrap();
+    assert_eq!(rig.remote_reads(peers[1]), None);
     assert_eq!(
         (rig.remote_reads(peers[0]), rig.remote_reads(peers[2])),
         (Some(parts(&["a", "b"])), None)
@@ -189,9 +191,14 @@ fn under_manual_the_application_decides_for_the_peer_it_heard_of_last() {
     rig.send(&["for b"]).unwrap();
     assert_eq!(rig.remote_reads(b), None);
     rig.hang_up(b);
-    assert_eq!(hears(&mut rig), ["-t"]);
-    assert_eq!(change(&mut rig, "nobody"), Ok(()));
     assert_eq!(rig.attach(), b, "the number of the pipe is used again");
+    assert_eq!(change(&mut rig, "nobody"), Ok(()));
+    assert_eq!(hears(&mut rig), ["-t"]);
+    tell(&mut rig, b, "+u");
+    rig.hang_up(b);
+    assert_eq!(rig.attach(), b);
+    assert_eq!(hears(&mut rig), ["+u", "-u"]);
+    assert_eq!(change(&mut rig, "nobody"), Ok(()));
     rig.send(&["nobody"]).unwrap();
     assert_eq!((rig.remote_reads(a), rig.remote_reads(b)), (None, None));
 }
