@@ -89,7 +89,12 @@ fn messages_go_to_those_who_want_them() {
         assert_eq!((rig.remote_reads(a), rig.remote_reads(b)), (Some(parts(&["b"])), None));
         rig.hang_up(a);
         rig.hang_up(b);
-        rig.send(&["b"]).unwrap();
+        let again = rig.attach();
+        rig.send(&["c"]).unwrap();
+        assert_eq!(
+            (rig.remote_reads(again), rig.remote_reads(again)),
+            (Some(parts(&["c"])), None)
+        );
     }
 }
 
@@ -193,11 +198,13 @@ fn under_manual_the_application_decides_for_the_peer_it_heard_of_last() {
     rig.hang_up(b);
     assert_eq!(rig.attach(), b, "the number of the pipe is used again");
     assert_eq!(change(&mut rig, "nobody"), Ok(()));
+    rig.send(&["nobody"]).unwrap();
+    assert_eq!(rig.remote_reads(b), None);
     assert_eq!(hears(&mut rig), ["-t"]);
     tell(&mut rig, b, "+u");
     rig.hang_up(b);
     assert_eq!(rig.attach(), b);
-    assert_eq!(hears(&mut rig), ["+u", "-u"]);
+    assert_eq!(rig.receive(), Ok(parts(&["\u{1}u"])));
     assert_eq!(change(&mut rig, "nobody"), Ok(()));
     rig.send(&["nobody"]).unwrap();
     assert_eq!((rig.remote_reads(a), rig.remote_reads(b)), (None, None));
