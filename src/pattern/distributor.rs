@@ -1,7 +1,7 @@
 //! Distribution: a message goes to each of a set of pipes, and past those that are full (RFC 29).
 //!
-//! Owned by one pattern. Invariant: the set is fixed when a message begins; until its last part only pipes that are gone
-//! leave it.
+//! Owned by one pattern. Invariant: the set is fixed when a message begins; until its last part only pipes that are
+//! gone leave it.
 
 use super::{PipeId, Pipes};
 use crate::pipe::{Credit, Payload};

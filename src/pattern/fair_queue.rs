@@ -1,7 +1,7 @@
 //! Fair queueing: pipes that have something to read take turns, a whole message each (RFC 28, 29, 30).
 //!
-//! Owned by one pattern. Invariants: a pipe is in the rotation until it was found empty, which leaves a mark in its lane, so
-//! that [`FairQueue::readable`] is called for it; while a message is being read, its pipe has the turn.
+//! Owned by one pattern. Invariants: a pipe is in the rotation until it was found empty, which leaves a mark in its
+//! lane, so that [`FairQueue::readable`] is called for it; while a message is being read, its pipe has the turn.
 
 use std::collections::VecDeque;
 

@@ -1,8 +1,8 @@
 //! Load balancing: messages go to the pipes in turn, past those that are full (RFC 28, 30).
 //!
-//! Owned by one pattern. Invariants: every pipe is in `active` or in `full`; a pipe in `full` is asked again when no other
-//! has room, and one of them after every message, because a connection that was asked with [`Credit::Recent`] may get room
-//! without a call; while a message is being written, its pipe has the turn.
+//! Owned by one pattern. Invariants: every pipe is in `active` or in `full`; a pipe in `full` is asked again when no
+//! other has room, and one of them after every message, because a connection that was asked with [`Credit::Recent`]
+//! may get room without a call; while a message is being written, its pipe has the turn.
 
 use super::rotation::Rotation;
 use super::sending::Sending;

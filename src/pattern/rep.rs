@@ -50,7 +50,8 @@ impl Rep {
         self.phase == Phase::Requested
     }
 
-    /// Reads the parts up to and including the empty one; `false` if no body follows it, and then the message is dropped.
+    /// Reads the parts up to and including the empty one; `false` if no body follows it, and then the message is
+    /// dropped.
     fn read_envelope(&mut self, pipes: &mut Pipes) -> bool {
         self.envelope.clear();
         loop {

@@ -1,7 +1,8 @@
 //! REQ: a request to one peer, then its reply, in strict alternation (RFC 28).
 //!
-//! Invariant: `reply_from` is the pipe that the request went to, while that pipe lives; until then nothing that another pipe
-//! sends is delivered. (If it ended, the peer may be back on another pipe: then any reply will do, as in libzmq.)
+//! Invariant: `reply_from` is the pipe that the request went to, while that pipe lives; until then nothing that
+//! another pipe sends is delivered. (If it ended, the peer may be back on another pipe: then any reply will do, as in
+//! libzmq.)
 
 use bytes::Bytes;
 
@@ -52,8 +53,8 @@ impl Req {
         }
     }
 
-    /// Writes the envelope of a new request. On an error nothing was written. What came before the request is no reply to
-    /// it, and is dropped.
+    /// Writes the envelope of a new request. On an error nothing was written. What came before the request is no reply
+    /// to it, and is dropped.
     fn begin(&mut self, pipes: &mut Pipes, credit: Credit) -> Result<PipeId> {
         let id = self.balancer.find(pipes, credit).ok_or(Error::Again)?;
         while self.queue.find(pipes, |_, _| {}).is_some() {

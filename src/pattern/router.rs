@@ -85,8 +85,8 @@ impl Router {
         Ok(routing_id)
     }
 
-    /// Another pipe has this one's routing id now. A connection is not closed, as libzmq does not: a peer that is alive would
-    /// connect again and take the routing id back, and so on for ever.
+    /// Another pipe has this one's routing id now. A connection is not closed, as libzmq does not: a peer that is
+    /// alive would connect again and take the routing id back, and so on for ever.
     fn dispossess(&mut self, pipes: &mut Pipes, id: PipeId) {
         self.peers[id as usize] = Peer::Refused;
         self.queue.remove(pipes, id);
@@ -216,8 +216,8 @@ impl Pattern for Router {
     }
 }
 
-/// A peer may not have its routing id. Over a connection it can try again, so that is closed; over inproc it cannot: there it
-/// stays, and nobody hears it, as on libzmq.
+/// A peer may not have its routing id. Over a connection it can try again, so that is closed; over inproc it cannot:
+/// there it stays, and nobody hears it, as on libzmq.
 fn stays_unheard(pipes: &mut Pipes, id: PipeId) -> bool {
     discard_all(pipes, id);
     pipes.end(id).is_some_and(|end| !end.is_connection())

@@ -1,5 +1,6 @@
-//! What the tests of this room share: a seeded generator, and a socket of one pattern with peers at the other ends of its
-//! pipes. A pattern is told of a pipe only when the pipe asks for it, so that a mark that was not left shows as a hang.
+//! What the tests of this room share: a seeded generator, and a socket of one pattern with peers at the other ends of
+//! its pipes. A pattern is told of a pipe only when the pipe asks for it, so that a mark that was not left shows as a
+//! hang.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

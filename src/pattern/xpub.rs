@@ -1,7 +1,7 @@
 //! PUB and XPUB: send to every peer that wants the message (RFC 29).
 //!
-//! Pipes are read to their end as soon as something is in them, so that subscriptions take effect without the application
-//! calling. What an XPUB's application is to hear of waits in `upwards`.
+//! Pipes are read to their end as soon as something is in them, so that subscriptions take effect without the
+//! application calling. What an XPUB's application is to hear of waits in `upwards`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
