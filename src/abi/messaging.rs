@@ -163,7 +163,8 @@ entry! {
 }
 
 entry! {
-    /// Sends the buffers as the parts of one message: the length of the last, or -1 as `zmq_send`, or with `EINVAL`.
+    /// Sends the buffers as messages, or with `ZMQ_SNDMORE` as the parts of one that ends with the last: the length of the last,
+    /// or -1 as `zmq_send`, or with `EINVAL`.
     ///
     /// # Safety
     /// `iov` points to `count` vectors of readable bytes.
@@ -176,10 +177,10 @@ entry! {
         for place in 0..count {
             // SAFETY: as the caller promises.
             let vector = unsafe { &*iov.add(place) };
-            let more = if place + 1 < count { flags | ZMQ_SNDMORE } else { flags & !ZMQ_SNDMORE };
+            let flags = if place + 1 < count { flags } else { flags & !ZMQ_SNDMORE };
             // SAFETY: as the caller promises.
             let data = unsafe { bytes(vector.iov_base, vector.iov_len) }?;
-            socket::send(reference, Payload::Bytes(data), more)?;
+            socket::send(reference, Payload::Bytes(data), flags)?;
             sent = size(vector.iov_len);
         }
         Ok(sent)

@@ -91,11 +91,16 @@ impl InprocNames {
         };
         let to_binder = Arc::new(Lane::new(send));
         let from_binder = Arc::new(Lane::new(receive));
+        if side.conflate || binder.as_ref().is_some_and(|binder| binder.conflate) {
+            to_binder.keep_only_last();
+            from_binder.keep_only_last();
+        }
         let late = Arc::new(LatePeer::default());
         let peer: Arc<dyn Peer> = late.clone();
-        let end = End::new(from_binder.clone(), to_binder.clone(), peer);
+        let mut end = End::new(from_binder.clone(), to_binder.clone(), peer);
+        end.set_boost(binder.as_ref().map_or(0, |binder| binder.receive_limit));
         // A fresh lane takes a record; were there no memory for it, the peer would be one without a routing id.
-        let _ = to_binder.push_record(Record::RoutingId(side.routing_id.clone()));
+        let _ = to_binder.push_records(|batch| batch.push_record(Record::RoutingId(side.routing_id.clone())));
         let connection = Pending {
             id,
             side,
@@ -147,12 +152,9 @@ fn complete(connection: Pending, binder: &InprocSide) {
     } = connection;
     let (send, receive) = limits(&side, binder);
     from_binder.set_limit(receive);
-    if side.conflate || binder.conflate {
-        to_binder.keep_only_last();
-        from_binder.keep_only_last();
-    }
-    let _ = from_binder.push_record(Record::RoutingId(binder.routing_id.clone()));
-    let end = End::new(to_binder.clone(), from_binder, side.owner.notifier(id));
+    let _ = from_binder.push_records(|batch| batch.push_record(Record::RoutingId(binder.routing_id.clone())));
+    let mut end = End::new(to_binder.clone(), from_binder, side.owner.notifier(id));
+    end.set_boost(side.receive_limit);
     binder.owner.attach(id, end);
     late.complete(binder.owner.notifier(id));
     if to_binder.set_limit(send) {

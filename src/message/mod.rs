@@ -23,6 +23,9 @@ use crate::error::{Error, Result};
 /// The longest body, in bytes, that is kept inside the message itself.
 pub const INLINE_BYTES_MAX: usize = 48;
 
+/// libzmq keeps bodies up to this many bytes inline; longer ones say ZMQ_SHARED once copied, and so do ours.
+const REFERENCE_INLINE_BYTES_MAX: u8 = 33;
+
 const MAGIC: u32 = 0x716d_5a4d;
 
 const KIND_INLINE: u8 = 0xa1;
@@ -206,6 +209,9 @@ impl Message {
                 Message::of_body(unsafe { (*self.payload.body).clone() })
             }
             KIND_INLINE => {
+                if self.inline_len > REFERENCE_INLINE_BYTES_MAX {
+                    self.flags |= FLAG_SHARED;
+                }
                 // SAFETY: the kind says that `inline` is in use.
                 let inline = unsafe { self.payload.inline };
                 Message::with_payload(KIND_INLINE, Payload { inline })

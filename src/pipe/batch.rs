@@ -315,6 +315,12 @@ impl Cursor {
         }
     }
 
+    /// Reads another batch from now on; the one before is given back.
+    pub fn replace(&mut self, batch: Batch) -> Batch {
+        self.offset = 0;
+        std::mem::replace(&mut self.batch, batch)
+    }
+
     fn drop_chunk(&mut self) {
         if let Some(Item::Bytes(chunk)) = self.batch.items.pop_front() {
             self.batch.recycle(chunk);

@@ -120,6 +120,7 @@ pub struct End {
     outgoing: Arc<Lane>,
     peer: Arc<dyn Peer>,
     is_connection: bool,
+    conflates: bool,
     cursor: Cursor,
     metadata: Option<Arc<Metadata>>,
     /// In the middle of a message that is being read.
@@ -128,6 +129,10 @@ pub struct End {
     read_told: u64,
     /// After how many read messages the writer is told.
     window: u64,
+    /// ZMQ_RCVHWM as it was changed after the pipe was made, on inproc.
+    read_limit: Option<u32>,
+    /// What the other side's ZMQ_RCVHWM adds to the outgoing high-water mark, on inproc.
+    boost: u32,
     staged: Batch,
     staging: bool,
     sent: u64,
@@ -144,10 +149,12 @@ impl End {
     /// The end that reads `incoming` and writes `outgoing`, with `peer` at the other end.
     pub fn new(incoming: Arc<Lane>, outgoing: Arc<Lane>, peer: Arc<dyn Peer>) -> End {
         let limit = outgoing.limit();
+        let conflates = incoming.conflates();
         End {
             incoming,
             outgoing,
             is_connection: peer.is_connection(),
+            conflates,
             peer,
             cursor: Cursor::default(),
             metadata: None,
@@ -155,6 +162,8 @@ impl End {
             read: 0,
             read_told: 0,
             window: 1,
+            read_limit: None,
+            boost: 0,
             staged: Batch::default(),
             staging: false,
             sent: 0,
@@ -171,16 +180,29 @@ impl End {
     /// Whether something can be read. If not, [`Peer::readable`] of this end's own peer object will tell.
     #[inline]
     pub fn poll(&mut self) -> bool {
+        if self.conflates {
+            return self.poll_newest();
+        }
         if !self.cursor.is_empty() {
             return true;
         }
         match self.incoming.take(&mut self.cursor.batch) {
             Some(limit) => {
-                self.window = if limit == 0 { 1024 } else { u64::from(limit).div_ceil(2) };
+                self.window = window(self.read_limit.unwrap_or(limit));
                 true
             }
             None => false,
         }
+    }
+
+    /// As [`End::poll`] where only the last message counts: one that came since replaces one that was not begun.
+    #[cold]
+    fn poll_newest(&mut self) -> bool {
+        let mut newest = Batch::default();
+        if !self.reading && self.incoming.take(&mut newest).is_some() {
+            drop(self.cursor.replace(newest));
+        }
+        !self.cursor.is_empty()
     }
 
     /// Takes the record that is next, if one is. Records of the connection itself are kept here.
@@ -291,7 +313,7 @@ impl End {
 
     /// Writes a record.
     pub fn write_record(&mut self, record: Record) -> Result<()> {
-        let pushed = self.outgoing.push_record(record)?;
+        let pushed = self.outgoing.push_records(|batch| batch.push_record(record))?;
         if pushed.reader_waits || self.is_connection {
             self.peer.flush();
         }
@@ -326,13 +348,23 @@ impl End {
         self.unsent != 0
     }
 
+    /// The other side's ZMQ_RCVHWM, which adds to the outgoing high-water mark whenever that changes (inproc).
+    pub fn set_boost(&mut self, messages: u32) {
+        self.boost = messages;
+    }
+
     /// Changes the high-water marks in messages (0: none).
     pub fn set_limits(&mut self, incoming: u32, outgoing: u32) {
-        if self.incoming.set_limit(incoming) {
-            self.peer.writable();
+        if self.is_connection {
+            if self.incoming.set_limit(incoming) {
+                self.peer.writable();
+            }
+        } else {
+            self.read_limit = Some(incoming);
+            self.window = window(incoming);
         }
-        self.outgoing.set_limit(outgoing);
-        self.limit = outgoing;
+        self.limit = if outgoing == 0 { 0 } else { outgoing.saturating_add(self.boost) };
+        self.outgoing.set_limit(self.limit);
     }
 
     /// Closes this end: nothing more is read, and what was written may be delivered for `linger_ms` (-1: without limit).
@@ -398,4 +430,9 @@ impl End {
             self.flush();
         }
     }
+}
+
+/// After how many read messages a writer with this high-water mark is told.
+fn window(limit: u32) -> u64 {
+    if limit == 0 { 1024 } else { u64::from(limit).div_ceil(2) }
 }

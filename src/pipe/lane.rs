@@ -3,7 +3,7 @@
 //! Written by one end (under that end's own lock), read by the other. A reader takes everything at once. Nothing runs under
 //! the lane's lock but appending and swapping.
 
-use super::batch::{Batch, Record};
+use super::batch::{Batch, Item};
 use crate::error::Result;
 use crate::sys::mutex::Mutex;
 
@@ -45,6 +45,19 @@ pub struct Pushed {
     pub bytes: usize,
 }
 
+impl State {
+    #[inline]
+    fn write(&mut self, write: impl FnOnce(&mut Batch) -> Result<()>) -> Result<Pushed> {
+        if self.abandoned {
+            return Ok(Pushed { was_empty: false, reader_waits: false, bytes: 0 });
+        }
+        let was_empty = self.batch.is_empty();
+        write(&mut self.batch)?;
+        let reader_waits = std::mem::take(&mut self.reader_waits);
+        Ok(Pushed { was_empty, reader_waits, bytes: self.batch.bytes() })
+    }
+}
+
 impl Lane {
     /// An empty lane with a high-water mark in messages (0: none).
     pub fn new(limit: u32) -> Lane {
@@ -63,37 +76,26 @@ impl Lane {
         }
     }
 
-    /// Lets `write` add whole messages or records to the batch. What is written for a reader that is gone is dropped.
+    /// Lets `write` add whole messages to the batch. What is written for a reader that is gone is dropped.
     #[inline]
     pub fn push(&self, write: impl FnOnce(&mut Batch) -> Result<()>) -> Result<Pushed> {
+        let mut replaced = Vec::new();
         let mut state = self.state.lock();
-        let was_empty = state.batch.is_empty();
-        if state.abandoned {
-            return Ok(Pushed {
-                was_empty: false,
-                reader_waits: false,
-                bytes: 0,
-            });
-        }
-        let mut dropped = Batch::default();
         if state.conflates {
-            std::mem::swap(&mut dropped, &mut state.batch);
+            let mut before = std::mem::take(&mut state.batch);
+            while let Some(item) = before.pop() {
+                match item {
+                    Item::Record(record) => state.batch.push_record(record)?,
+                    item => replaced.push(item),
+                }
+            }
         }
-        let written = write(&mut state.batch);
-        let reader_waits = std::mem::take(&mut state.reader_waits);
-        let pushed = Pushed {
-            was_empty,
-            reader_waits,
-            bytes: state.batch.bytes(),
-        };
-        drop(state);
-        drop(dropped);
-        written.map(|()| pushed)
+        state.write(write)
     }
 
-    /// Adds one record.
-    pub fn push_record(&self, record: Record) -> Result<Pushed> {
-        self.push(|batch| batch.push_record(record))
+    /// Lets `write` add records.
+    pub fn push_records(&self, write: impl FnOnce(&mut Batch) -> Result<()>) -> Result<Pushed> {
+        self.state.lock().write(write)
     }
 
     /// Takes everything into `batch`, which must be empty, and tells the high-water mark. With nothing there the reader is
@@ -193,6 +195,11 @@ impl Lane {
         let mut state = self.state.lock();
         state.conflates = true;
         state.limit = 0;
+    }
+
+    /// Whether a new message replaces the one before.
+    pub fn conflates(&self) -> bool {
+        self.state.lock().conflates
     }
 
     /// Keeps the reader from taking anything until [`Lane::release`].

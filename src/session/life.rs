@@ -446,6 +446,8 @@ impl Session {
         for (name, value) in &peer.properties {
             properties.push((name, value));
         }
+        let descriptor = fd.to_string();
+        properties.push((b"__fd", descriptor.as_bytes()));
         if let Some(address) = &address {
             properties.push((b"Peer-Address", address.as_bytes()));
         }

@@ -60,6 +60,7 @@ pub struct ReadHalf {
     limit: u32,
     paused: bool,
     publishes: bool,
+    conflates: bool,
     message_max: Option<u64>,
     /// Protocol bytes to send: handshake, PONG.
     pub(super) reply: Vec<u8>,
@@ -84,6 +85,7 @@ impl ReadHalf {
             limit: settings.receive_limit,
             paused: false,
             publishes: settings.publishes,
+            conflates: settings.conflate,
             message_max: settings.message_max,
             reply: Vec::new(),
         }
@@ -101,7 +103,7 @@ impl ReadHalf {
         self.phase = Phase::Open;
         let pushed = lanes
             .to_socket
-            .push(|batch| records.into_iter().try_for_each(|record| batch.push_record(record)))?;
+            .push_records(|batch| records.into_iter().try_for_each(|record| batch.push_record(record)))?;
         if pushed.reader_waits {
             lanes.socket.readable();
         }
@@ -272,6 +274,9 @@ impl ReadHalf {
     /// How many messages may be decoded now.
     fn room(&mut self) -> usize {
         let Some(lanes) = &self.lanes else { return 0 };
+        if self.conflates {
+            return 1;
+        }
         let used = self.sent.saturating_sub(self.credit);
         if self.limit != 0 && used < u64::from(self.limit) {
             return (u64::from(self.limit) - used) as usize;
@@ -321,7 +326,7 @@ impl ReadHalf {
 
     fn record(&mut self, record: Record) {
         if let Some(lanes) = &self.lanes
-            && let Ok(pushed) = lanes.to_socket.push_record(record)
+            && let Ok(pushed) = lanes.to_socket.push_records(|batch| batch.push_record(record))
             && pushed.reader_waits
         {
             lanes.socket.readable();

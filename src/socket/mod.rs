@@ -274,7 +274,7 @@ impl Socket {
     fn changed(&mut self) {
         self.readiness.wake_all();
         if self.readiness.is_watched() {
-            let now = self.ready_events();
+            let now = if self.terminated { -1 } else { self.ready_events() };
             self.readiness.signal_rise(now);
         }
     }

@@ -26,7 +26,10 @@ impl Socket {
 
     /// Reads an option.
     pub(crate) fn option(&mut self, number: i32) -> Result<Value> {
-        self.check()?;
+        // As on libzmq the descriptor can be had after the end: it is readable then.
+        if number != ZMQ_FD {
+            self.check()?;
+        }
         match self.options.get(number)? {
             Reading::Value(value) => Ok(value),
             Reading::Live(Opt::RcvMore) => Ok(Value::State(i32::from(self.receiving_more))),
@@ -46,10 +49,9 @@ impl Socket {
         }
         let ids: Vec<_> = self.pipes.ids().collect();
         for id in ids {
-            if let Some(end) = self.pipes.end(id)
-                && end.is_connection()
-            {
-                end.set_limits(receive, send);
+            let Some(end) = self.pipes.end(id) else { continue };
+            end.set_limits(receive, send);
+            if end.is_connection() {
                 self.pattern.writable(&mut self.pipes, id);
             }
         }

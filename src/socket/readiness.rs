@@ -99,8 +99,7 @@ impl Socket {
         let raw = self.readiness.descriptor()?;
         if fresh {
             self.readiness.reported = 0;
-            let now = self.ready_events();
-            self.readiness.signal_rise(now);
+            self.changed();
         }
         Ok(raw)
     }
