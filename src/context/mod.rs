@@ -50,6 +50,7 @@ pub struct Context {
 struct State {
     reactors: Vec<Running>,
     members: HashMap<u64, Weak<dyn Member>>,
+    socket_limit: Option<i32>,
     /// Connections and listeners that are not closed yet.
     live: usize,
     waiters: Vec<Arc<Waiter>>,
@@ -99,6 +100,8 @@ impl Context {
         self.start_reactors()?;
         let limit = self.options.lock().int(ContextOpt::MaxSockets);
         let mut state = self.state.lock();
+        // As on libzmq the limit is that of the time when the first socket was made.
+        let limit = *state.socket_limit.get_or_insert(limit);
         if self.is_terminating() {
             return Err(Error::Terminated);
         }

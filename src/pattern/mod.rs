@@ -76,7 +76,11 @@ impl Pipes {
 
     /// All pipes.
     pub fn ids(&self) -> impl Iterator<Item = PipeId> + '_ {
-        self.slots.iter().enumerate().filter(|(_, slot)| slot.is_some()).map(|(id, _)| id as PipeId)
+        self.slots
+            .iter()
+            .enumerate()
+            .filter(|(_, slot)| slot.is_some())
+            .map(|(id, _)| id as PipeId)
     }
 
     /// How many pipes there are.
@@ -119,7 +123,9 @@ impl Pipes {
     /// Writes one part into a pipe.
     #[inline]
     pub fn write(&mut self, id: PipeId, payload: Payload<'_>, more: bool) -> Result<()> {
-        let Some(end) = self.slots.get_mut(id as usize).and_then(Option::as_mut) else { return Ok(()) };
+        let Some(end) = self.slots.get_mut(id as usize).and_then(Option::as_mut) else {
+            return Ok(());
+        };
         end.write(payload, more)?;
         if end.has_unsent() && !self.is_dirty[id as usize] {
             self.is_dirty[id as usize] = true;
@@ -203,7 +209,12 @@ mod tests {
     #[test]
     fn what_is_to_be_flushed_does_not_grow_with_the_messages() {
         let mut rig = Rig::new(ZMQ_PUSH);
-        let attach = |_| rig.attach_as(Link { is_connection: true, ..Link::default() });
+        let attach = |_| {
+            rig.attach_as(Link {
+                is_connection: true,
+                ..Link::default()
+            })
+        };
         let peers: Vec<PipeId> = (0..2).filter_map(attach).collect();
         for _ in 0..10_000 {
             // The second message to a connection that is written out belongs to a burst.

@@ -65,7 +65,7 @@ impl Req {
         if self.correlates {
             written = self
                 .balancer
-                .send(pipes, Payload::Bytes(&request_id.to_be_bytes()), true, credit);
+                .send(pipes, Payload::Bytes(&request_id.to_ne_bytes()), true, credit);
         }
         written = written.and_then(|()| self.balancer.send(pipes, Payload::Bytes(&[]), true, credit));
         if written.is_err() {
@@ -92,26 +92,65 @@ impl Req {
             && let Some(id) = self.queue.find(pipes, |_, _| {})
         {
             self.queue.begin();
-            if self.reply_from.is_none_or(|from| from == id) && self.read_envelope(pipes) {
-                self.phase = Phase::Replied;
-            } else if self.queue.in_message() {
-                self.queue.skip(pipes);
+            let expected = self.reply_from.is_none_or(|from| from == id);
+            match self.read_envelope(pipes) {
+                Envelope::Right if expected => self.phase = Phase::Replied,
+                envelope => {
+                    if self.queue.in_message() {
+                        self.queue.skip(pipes);
+                    }
+                    if envelope == Envelope::Malformed
+                        && let Some(end) = pipes.end(id)
+                    {
+                        end.reject();
+                    }
+                }
             }
         }
         self.phase == Phase::Replied
     }
 
-    /// Reads the envelope of a reply: whether it is right and a body follows. If not, some of the message may be read.
-    fn read_envelope(&mut self, pipes: &mut Pipes) -> bool {
-        let request_id = self.request_id.to_be_bytes();
-        (!self.correlates || self.next_part_is(pipes, &request_id)) && self.next_part_is(pipes, &[])
+    /// Reads the envelope of a reply as far as it is one.
+    fn read_envelope(&mut self, pipes: &mut Pipes) -> Envelope {
+        let request_id = self.request_id.to_ne_bytes();
+        let mut ours = true;
+        if self.correlates {
+            let is_id = |part: &[u8]| part.len() == request_id.len();
+            match self.queue.front(pipes).and_then(|end| end.peek()) {
+                Some(part) if is_id(part) => ours = part == request_id,
+                _ => return Envelope::Malformed,
+            }
+            if !self.skip_part(pipes) {
+                return Envelope::Malformed;
+            }
+        }
+        let delimiter = self
+            .queue
+            .front(pipes)
+            .and_then(|end| end.peek())
+            .is_some_and(<[u8]>::is_empty);
+        match delimiter && self.skip_part(pipes) {
+            true if ours => Envelope::Right,
+            true => Envelope::Foreign,
+            false => Envelope::Malformed,
+        }
     }
 
-    /// Reads the next part if it is this one: whether it was and another follows.
-    fn next_part_is(&mut self, pipes: &mut Pipes, expected: &[u8]) -> bool {
-        let is_next = self.queue.front(pipes).and_then(|end| end.peek()) == Some(expected);
-        is_next && matches!(self.queue.receive_found(pipes, &mut Target::Discard), Ok(true))
+    /// Reads the next part: whether another follows.
+    fn skip_part(&mut self, pipes: &mut Pipes) -> bool {
+        matches!(self.queue.receive_found(pipes, &mut Target::Discard), Ok(true))
     }
+}
+
+/// What precedes the body of a reply.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Envelope {
+    /// What the outstanding request asks for.
+    Right,
+    /// That of another request.
+    Foreign,
+    /// None at all.
+    Malformed,
 }
 
 impl Pattern for Req {

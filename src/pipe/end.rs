@@ -133,6 +133,8 @@ pub struct End {
     read_limit: Option<u32>,
     /// What the other side's ZMQ_RCVHWM adds to the outgoing high-water mark, on inproc.
     boost: u32,
+    /// A new mark counts from the next credit on.
+    limit_waits: bool,
     staged: Batch,
     staging: bool,
     sent: u64,
@@ -164,6 +166,7 @@ impl End {
             window: 1,
             read_limit: None,
             boost: 0,
+            limit_waits: false,
             staged: Batch::default(),
             staging: false,
             sent: 0,
@@ -363,8 +366,22 @@ impl End {
             self.read_limit = Some(incoming);
             self.window = window(incoming);
         }
-        self.limit = if outgoing == 0 { 0 } else { outgoing.saturating_add(self.boost) };
-        self.outgoing.set_limit(self.limit);
+        let limit = if outgoing == 0 {
+            0
+        } else {
+            outgoing.saturating_add(self.boost)
+        };
+        self.outgoing.set_limit(limit);
+        // A full pipe learns of its new mark with the next credit, as on libzmq.
+        self.limit_waits = !self.is_connection && self.is_full();
+        if !self.limit_waits {
+            self.limit = limit;
+        }
+    }
+
+    /// What the other end sent breaks the rules of the socket type: its connection ends.
+    pub fn reject(&self) {
+        self.peer.rejected();
     }
 
     /// Closes this end: nothing more is read, and what was written may be delivered for `linger_ms` (-1: without limit).
@@ -391,7 +408,10 @@ impl End {
             }
             self.credit_at_ns = now;
         }
-        (self.credit, self.limit) = self.outgoing.credit_or_wait(self.sent);
+        let (acknowledged, limit) = self.outgoing.credit_or_wait(self.sent);
+        if !self.limit_waits || acknowledged != self.credit {
+            (self.credit, self.limit, self.limit_waits) = (acknowledged, limit, false);
+        }
         !self.is_full()
     }
 

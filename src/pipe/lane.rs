@@ -49,12 +49,20 @@ impl State {
     #[inline]
     fn write(&mut self, write: impl FnOnce(&mut Batch) -> Result<()>) -> Result<Pushed> {
         if self.abandoned {
-            return Ok(Pushed { was_empty: false, reader_waits: false, bytes: 0 });
+            return Ok(Pushed {
+                was_empty: false,
+                reader_waits: false,
+                bytes: 0,
+            });
         }
         let was_empty = self.batch.is_empty();
         write(&mut self.batch)?;
         let reader_waits = std::mem::take(&mut self.reader_waits);
-        Ok(Pushed { was_empty, reader_waits, bytes: self.batch.bytes() })
+        Ok(Pushed {
+            was_empty,
+            reader_waits,
+            bytes: self.batch.bytes(),
+        })
     }
 }
 

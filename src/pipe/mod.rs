@@ -33,6 +33,8 @@ pub trait Peer: Send + Sync {
     /// The other end is closed: it reads no more, and writes nothing after what is in the lane. What is left may be delivered
     /// for `linger_ms` milliseconds (-1: without limit).
     fn closed(&self, linger_ms: i32);
+    /// What this end sent breaks the rules of the socket type: a connection ends.
+    fn rejected(&self) {}
     /// Whether a connection is at this end, for which messages are collected into large writes.
     fn is_connection(&self) -> bool {
         false

@@ -31,7 +31,8 @@ pub(super) const WANT_WRITE: u32 = 2;
 pub(super) const WRITE_FAILED: u32 = 3;
 pub(super) const RESUME: u32 = 4;
 pub(super) const TICK: u32 = 5;
-const RESOLVED: u32 = 6;
+pub(super) const BREAK: u32 = 6;
+const RESOLVED: u32 = 7;
 
 // Purposes of operations and timers.
 const READ: u32 = 0;
@@ -122,6 +123,7 @@ impl Handler for Session {
             WRITE_FAILED => self.write_failed(reactor),
             RESUME => self.resume(reactor),
             TICK => reactor.tick(self),
+            BREAK => self.lose(reactor, Loss::Stream(libc::EPROTO)),
             RESOLVED => self.resolved(reactor),
             _ => {}
         }
@@ -415,6 +417,11 @@ impl Session {
             let end = self.make_pipe();
             self.owner.attach(self.id, end);
         } else {
+            if self.settings.subscribes
+                && let Some(lanes) = self.lanes()
+            {
+                lanes.to_wire.hold();
+            }
             self.owner.connected(self.id);
         }
         let Some(lanes) = self.lanes() else { return };
@@ -594,13 +601,7 @@ impl Session {
         if over {
             return self.finish(reactor);
         }
-        if keeps_pipe {
-            if self.settings.subscribes
-                && let Some(lanes) = self.lanes()
-            {
-                lanes.to_wire.hold();
-            }
-        } else {
+        if !keeps_pipe {
             self.end_pipe();
         }
         self.wait_to_connect(reactor);

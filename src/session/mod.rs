@@ -297,6 +297,10 @@ impl Peer for Handle {
         self.0.close(linger_ms);
     }
 
+    fn rejected(&self) {
+        self.0.link.call(self.0.clone(), life::BREAK);
+    }
+
     fn is_connection(&self) -> bool {
         true
     }

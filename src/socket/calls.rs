@@ -25,7 +25,7 @@ pub fn send(socket: Reference<Socket>, payload: Payload<'_>, flags: i32) -> Resu
         Err(Error::Again) if time != 0 => {}
         Err(Error::Again) => {
             guard.pipes.flush();
-            guard.readiness.reported_none(ZMQ_POLLOUT);
+            guard.reported_none(ZMQ_POLLOUT);
             return Err(Error::Again);
         }
         result => return result,
@@ -47,7 +47,7 @@ pub fn receive(socket: Reference<Socket>, target: &mut Target<'_>, flags: i32) -
         Err(Error::Again) if time != 0 => {}
         Err(Error::Again) => {
             guard.pipes.flush();
-            guard.readiness.reported_none(ZMQ_POLLIN);
+            guard.reported_none(ZMQ_POLLIN);
             return Err(Error::Again);
         }
         result => return result,
@@ -78,7 +78,7 @@ fn wait<R>(
             result => return result,
         }
         if !waited? {
-            guard.readiness.reported_none(event);
+            guard.reported_none(event);
             return Err(Error::Again);
         }
     }

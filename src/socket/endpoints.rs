@@ -166,8 +166,9 @@ impl Socket {
             Kind::Listener(listener, hears, unlink) => {
                 drop(unlink);
                 let linger_ms = self.options.int(Opt::Linger);
+                // What arrived stays readable: each pipe goes once it is read.
                 for session in listener.sessions() {
-                    self.end_session(&session, linger_ms);
+                    session.close(linger_ms);
                 }
                 listener.close();
                 Ok(Closing(vec![hears]))
@@ -183,20 +184,25 @@ impl Socket {
         let place = self.find_endpoint(address, &parsed, |kind| {
             matches!(kind, Kind::Session(_) | Kind::InprocConnection(_))
         })?;
-        let entry = self.endpoints.entries.remove(place);
+        let name = self.endpoints.entries[place].name.clone();
         let linger_ms = self.options.int(Opt::Linger);
-        match entry.kind {
-            Kind::Session(session) => self.end_session(&session, linger_ms),
-            Kind::InprocConnection(id) => {
-                self.context.names.forget(id);
-                if let Some(&pipe) = self.by_connection.get(&id) {
-                    self.detach(pipe, linger_ms);
-                }
+        // All connections to an endpoint end together.
+        while let Some(kind) = self.endpoints.take_connection(&name) {
+            match kind {
+                Kind::Session(session) => self.end_session(&session, linger_ms),
+                Kind::InprocConnection(id) => self.end_inproc(id, linger_ms),
+                _ => {}
             }
-            _ => {}
         }
         self.changed();
         Ok(())
+    }
+
+    fn end_inproc(&mut self, id: u64, linger_ms: i32) {
+        self.context.names.forget(id);
+        if let Some(&pipe) = self.by_connection.get(&id) {
+            self.detach(pipe, linger_ms);
+        }
     }
 
     fn end_session(&mut self, session: &Arc<Session>, linger_ms: i32) {
@@ -255,6 +261,15 @@ impl Endpoints {
             .iter()
             .position(|entry| fits(&entry.kind) && entry.name == address);
         place.ok_or(Error::NoEntry)
+    }
+
+    fn take_connection(&mut self, name: &[u8]) -> Option<Kind> {
+        let connects = |kind: &Kind| matches!(kind, Kind::Session(_) | Kind::InprocConnection(_));
+        let place = self
+            .entries
+            .iter()
+            .position(|entry| connects(&entry.kind) && entry.name == name)?;
+        Some(self.entries.swap_remove(place).kind)
     }
 
     /// A session is over by itself.

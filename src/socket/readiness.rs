@@ -51,11 +51,6 @@ impl Readiness {
         self.reported = now;
     }
 
-    /// A call reported that these events are not there.
-    pub(super) fn reported_none(&mut self, events: i32) {
-        self.reported &= !events;
-    }
-
     /// ZMQ_FD.
     fn descriptor(&mut self) -> Result<RawFd> {
         if let Some(eventfd) = &self.eventfd {
@@ -91,6 +86,15 @@ impl Socket {
         let now = self.ready_events();
         self.readiness.reported = now;
         Ok(now)
+    }
+
+    /// A call reported that these events are not there. That may be knowledge of a moment ago, so a program that waits for the
+    /// descriptor next is told if they are there now.
+    pub(super) fn reported_none(&mut self, events: i32) {
+        if self.readiness.is_watched() {
+            self.readiness.reported &= !events;
+            self.changed();
+        }
     }
 
     /// ZMQ_FD. It is readable at first, so that a program that waits before it asks loses nothing.
