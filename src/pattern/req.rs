@@ -165,6 +165,8 @@ impl Pattern for Req {
 
     fn readable(&mut self, pipes: &mut Pipes, id: PipeId) {
         self.queue.readable(pipes, id, drop);
+        // What is no reply is dropped, or ends its connection, when it comes.
+        self.find_reply(pipes);
     }
 
     fn writable(&mut self, _pipes: &mut Pipes, id: PipeId) {

@@ -226,7 +226,14 @@ impl Session {
             life.stage = Stage::Connecting;
         }
         match destination {
-            Destination::Ipc(address) => self.connect_started(reactor, ipc::start_connect(address)),
+            Destination::Ipc(address) => match ipc::start_connect(address) {
+                Ok((fd, Ok(()))) => self.connect_started(reactor, Ok(fd)),
+                Ok((fd, Err(error))) => {
+                    self.life.lock().fd = Some(fd);
+                    self.connect_started(reactor, Err(error));
+                }
+                Err(error) => self.connect_started(reactor, Err(error)),
+            },
             Destination::Tcp(address) => {
                 let ipv6 = self.settings.socket.ipv6;
                 let peer = match address.peer() {

@@ -77,18 +77,19 @@ pub fn listen(endpoint: &IpcEndpoint, settings: &SocketSettings) -> Result<Liste
     })
 }
 
-/// Connects. A local connect ends at once; `finish_connect` on the descriptor answers as for any other.
+/// Connects: the descriptor, and how the connect went. A local connect ends at once; `finish_connect` on the descriptor
+/// answers as for any other.
 ///
 /// `Error::NoEntry` where there is no such path, `Error::ConnectionRefused` where nobody listens on it, `Error::Again`
-/// where the listener's backlog is full: all of them reasons to try again later.
-pub fn start_connect(endpoint: &IpcEndpoint) -> Result<OwnedFd> {
+/// where the listener's backlog is full: all of them reasons to try again later. The outer result is about the descriptor.
+pub fn start_connect(endpoint: &IpcEndpoint) -> Result<(OwnedFd, Result<()>)> {
     endpoint.check()?;
     let socket = new_socket()?;
-    match socket.connect(&socket_address(endpoint.path())?) {
-        Ok(()) => Ok(socket.into()),
-        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(socket.into()),
-        Err(error) => Err(os_error(error)),
-    }
+    let connected = match socket.connect(&socket_address(endpoint.path())?) {
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(os_error(error)),
+        _ => Ok(()),
+    };
+    Ok((socket.into(), connected))
 }
 
 /// The `Peer-Address` property of a local connection: `localhost:uid:gid:pid`, as libzmq 4.3.5 writes it.
@@ -195,13 +196,18 @@ mod tests {
         listener.accept().unwrap().0.into()
     }
 
+    fn connect(endpoint: &IpcEndpoint) -> Result<OwnedFd> {
+        let (socket, connected) = start_connect(endpoint)?;
+        connected.map(|()| socket)
+    }
+
     #[test]
     fn a_connection_over_a_path_names_endpoint_and_peer() {
         let directory = Directory::new();
         let endpoint = directory.endpoint("socket");
         let listener = bind(&endpoint);
         assert_eq!(listener.endpoint, Endpoint::Ipc(endpoint.clone()).text());
-        let socket = start_connect(&endpoint).unwrap();
+        let socket = connect(&endpoint).unwrap();
         finish_connect(&socket).unwrap();
         let accepted = accept(&listener);
         assert_eq!(local_endpoint(&accepted), Ok(listener.endpoint.clone()));
@@ -220,9 +226,9 @@ mod tests {
         assert_eq!(listener.endpoint, format!("ipc://{name}").into_bytes());
         let second = listen(&endpoint, &SocketSettings::default());
         assert_eq!(second.unwrap_err(), Error::AddressInUse);
-        start_connect(&endpoint).unwrap();
+        connect(&endpoint).unwrap();
         drop(listener);
-        assert_eq!(start_connect(&endpoint).unwrap_err(), Error::ConnectionRefused);
+        assert_eq!(connect(&endpoint).unwrap_err(), Error::ConnectionRefused);
         assert!(!Path::new(&name).exists());
     }
 
@@ -236,7 +242,7 @@ mod tests {
         let first = bind(&endpoint);
         assert!(is_socket(&path));
         let second = bind(&endpoint);
-        let _socket = start_connect(&endpoint).unwrap();
+        let _socket = connect(&endpoint).unwrap();
         accept(&second);
         drop(first);
         assert!(
@@ -245,7 +251,7 @@ mod tests {
         );
         drop(second);
         assert!(is_socket(&path), "a closed listener leaves its file, as on libzmq");
-        assert_eq!(start_connect(&endpoint).unwrap_err(), Error::ConnectionRefused);
+        assert_eq!(connect(&endpoint).unwrap_err(), Error::ConnectionRefused);
         bind(&endpoint);
     }
 
@@ -272,11 +278,8 @@ mod tests {
         assert_eq!(refused(&directory.endpoint("nosuch/socket")), Error::NoEntry);
         assert_eq!(refused(&ipc(b"@")), Error::Invalid);
         assert_eq!(refused(&ipc(&[b'a'; 108])), Error::NameTooLong);
-        assert_eq!(start_connect(&ipc(&[b'a'; 108])).unwrap_err(), Error::NameTooLong);
-        assert_eq!(
-            start_connect(&directory.endpoint("nosuch")).unwrap_err(),
-            Error::NoEntry
-        );
+        assert_eq!(connect(&ipc(&[b'a'; 108])).unwrap_err(), Error::NameTooLong);
+        assert_eq!(connect(&directory.endpoint("nosuch")).unwrap_err(), Error::NoEntry);
     }
 
     #[test]
@@ -285,13 +288,13 @@ mod tests {
         let longest = ipc(format!("@{}{name}", std::process::id()).as_bytes());
         let listener = bind(&longest);
         assert_eq!(listener.endpoint.len(), "ipc://".len() + 107);
-        start_connect(&longest).unwrap();
+        connect(&longest).unwrap();
         let directory = Directory::new();
         let length = 107 - directory.0.as_os_str().len() - 1;
         let longest = directory.endpoint(&"n".repeat(length));
         let listener = bind(&longest);
         assert_eq!(listener.endpoint, Endpoint::Ipc(longest.clone()).text());
-        start_connect(&longest).unwrap();
+        connect(&longest).unwrap();
     }
 
     #[test]
@@ -301,7 +304,7 @@ mod tests {
         let endpoint = ipc(path.as_os_str().as_bytes());
         let listener = bind(&endpoint);
         assert_eq!(listener.endpoint, [b"ipc://", path.as_os_str().as_bytes()].concat());
-        start_connect(&endpoint).unwrap();
+        connect(&endpoint).unwrap();
     }
 
     /// Source: zmq_ipc(7), "unique temporary pathname".
@@ -328,7 +331,7 @@ mod tests {
         } = listen(&ipc(b"*"), &settings).unwrap();
         let path = PathBuf::from(OsStr::from_bytes(endpoint.strip_prefix(b"ipc://").unwrap()));
         assert!(is_socket(&path));
-        start_connect(&ipc(path.as_os_str().as_bytes())).unwrap();
+        connect(&ipc(path.as_os_str().as_bytes())).unwrap();
         drop(descriptor);
         drop(temporary);
         assert!(!path.exists() && !path.parent().unwrap().exists());
