@@ -35,6 +35,7 @@ programs! {
     fd_events
     hwm_inproc
     messages
+    monitor
     multipart
     options
     pair
