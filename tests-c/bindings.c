@@ -228,7 +228,7 @@ static void reconnects (const char *transport)
         close_socket (pull);
         wait_for_event (monitor, ZMQ_EVENT_DISCONNECTED);
     }
-    close_socket (monitor);
+    close_monitor (push, monitor);
     close_socket (push);
 }
 

@@ -352,6 +352,14 @@ static UNUSED void *open_monitor (void *context, void *socket, int events)
     return monitor;
 }
 
+/* Stops to watch the socket, then closes the monitor: in the other order the reference library may wait for ever for somebody to
+ * take its next event. */
+static UNUSED void close_monitor (void *socket, void *monitor)
+{
+    CHECK (zmq_socket_monitor (socket, NULL, 0) == 0);
+    close_socket (monitor);
+}
+
 /* Reads one event; `value` and `address` (ENDPOINT_SIZE) may be NULL. */
 static UNUSED int next_event (void *monitor, uint32_t *value, char *address)
 {
@@ -390,8 +398,7 @@ static UNUSED void unbind_and_wait (void *context, void *socket, const char *end
     if (!network)
         return;
     wait_driving (monitor, ZMQ_POLLIN, socket);
-    CHECK (zmq_socket_monitor (socket, NULL, 0) == 0);
-    close_socket (monitor);
+    close_monitor (socket, monitor);
 }
 
 /* An address of the transport that can be bound but is not bound now. */
@@ -415,10 +422,8 @@ static UNUSED void connect_and_wait (void *context, void *server, void *client, 
     connect_to (client, endpoint);
     wait_for_event (server_monitor, ZMQ_EVENT_HANDSHAKE_SUCCEEDED);
     wait_for_event (client_monitor, ZMQ_EVENT_HANDSHAKE_SUCCEEDED);
-    CHECK (zmq_socket_monitor (server, NULL, 0) == 0);
-    CHECK (zmq_socket_monitor (client, NULL, 0) == 0);
-    close_socket (server_monitor);
-    close_socket (client_monitor);
+    close_monitor (server, server_monitor);
+    close_monitor (client, client_monitor);
 }
 
 /* Threads ------------------------------------------------------------------------------------------------------------- */

@@ -178,7 +178,7 @@ static void raw_peer (const char *what, const char *bytes, size_t size, int leav
     put (client, "still there?");
     show_message ("server", server, 0);
     close_socket (client);
-    close_socket (monitor);
+    close_monitor (server, monitor);
     close_socket (server);
 }
 
@@ -212,10 +212,10 @@ static void mismatch (const char *transport)
     connect_to (client, endpoint);
     show_event ("server", server_monitor, endpoint);
     show_event ("client", client_monitor, endpoint);
+    close_monitor (server, server_monitor);
+    close_monitor (client, client_monitor);
     close_socket (server);
     close_socket (client);
-    close_socket (server_monitor);
-    close_socket (client_monitor);
 }
 
 static void arguments (void)
@@ -246,8 +246,10 @@ static void arguments (void)
     connect_to (socket, endpoint);
     put (socket, "hello");
     show_message ("other", other, 0);
-    unbind_and_wait (context, other, endpoint);
-    close_socket (monitor);
+    CHECK (zmq_unbind (other, endpoint) == 0);
+    show_event ("monitor", monitor, endpoint);
+    show_event ("monitor", monitor, endpoint);
+    close_monitor (other, monitor);
     close_socket (socket);
     close_socket (other);
     part ("the monitor ends with its socket");

@@ -117,7 +117,7 @@ static void malformed_reply (const char *transport)
     put (router, "R|no delimiter");
     printf ("  %s\n", event_name (next_event (monitor, NULL, NULL)));
     SHOW (zmq_recv (req, NULL, 0, ZMQ_DONTWAIT));
-    close_socket (monitor);
+    close_monitor (req, monitor);
     close_socket (req);
     close_socket (router);
     end_context (context);
