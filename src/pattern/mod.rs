@@ -25,7 +25,10 @@ use bytes::Bytes;
 use crate::constants::*;
 use crate::error::{Error, Result};
 use crate::options::{Opt, Options};
-use crate::pipe::{Credit, End, Payload, Target};
+use crate::pipe::{Credit, End, Pace, Payload, Target};
+
+/// With more pipes than this unsent, the caller leaves those that grow old to the reactor.
+const CALLER_FLUSHES_MAX: usize = 4;
 
 /// Names a pipe of a socket: its place in [`Pipes`].
 pub type PipeId = u32;
@@ -37,6 +40,7 @@ pub struct Pipes {
     free: Vec<PipeId>,
     /// Pipes that may have something unsent, each once.
     dirty: Vec<PipeId>,
+    pace: Pace,
     /// By pipe: whether it is in `dirty`.
     is_dirty: Vec<bool>,
     refused: Vec<PipeId>,
@@ -120,13 +124,26 @@ impl Pipes {
         }
     }
 
+    /// A part is about to be sent.
+    #[inline]
+    pub fn begin_send(&mut self) {
+        let crowded = self.dirty.len() > CALLER_FLUSHES_MAX;
+        self.pace.begin(crowded);
+    }
+
+    /// A part was sent.
+    #[inline]
+    pub fn end_send(&mut self) {
+        self.pace.end();
+    }
+
     /// Writes one part into a pipe.
     #[inline]
     pub fn write(&mut self, id: PipeId, payload: Payload<'_>, more: bool) -> Result<()> {
         let Some(end) = self.slots.get_mut(id as usize).and_then(Option::as_mut) else {
             return Ok(());
         };
-        end.write(payload, more)?;
+        end.write_at_pace(payload, more, &mut self.pace)?;
         if end.has_unsent() && !self.is_dirty[id as usize] {
             self.is_dirty[id as usize] = true;
             self.dirty.push(id);

@@ -141,7 +141,6 @@ pub struct End {
     credit: u64,
     limit: u32,
     credit_at_ns: u64,
-    wrote_at_ns: u64,
     unsent_since_ns: u64,
     unsent: u32,
     closed: bool,
@@ -173,7 +172,6 @@ impl End {
             credit: 0,
             limit,
             credit_at_ns: 0,
-            wrote_at_ns: 0,
             unsent_since_ns: 0,
             unsent: 0,
             closed: false,
@@ -281,9 +279,14 @@ impl End {
         self.closed
     }
 
+    /// As [`End::write_at_pace`] for a message that is no part of a burst.
+    pub fn write(&mut self, payload: Payload<'_>, more: bool) -> Result<()> {
+        self.write_at_pace(payload, more, &mut Pace::default())
+    }
+
     /// Writes one part. A message becomes visible with its last part.
     #[inline]
-    pub fn write(&mut self, payload: Payload<'_>, more: bool) -> Result<()> {
+    pub fn write_at_pace(&mut self, payload: Payload<'_>, more: bool, pace: &mut Pace) -> Result<()> {
         if more || self.staging {
             payload.push(&mut self.staged, more)?;
             self.staging = more;
@@ -294,11 +297,11 @@ impl End {
             let pushed = self.outgoing.push(|batch| batch.append(staged));
             self.staged.clear();
             self.sent += 1;
-            self.announce(pushed?);
+            self.announce(pushed?, pace);
         } else {
             let pushed = self.outgoing.push(|batch| payload.push(batch, false))?;
             self.sent += 1;
-            self.announce(pushed);
+            self.announce(pushed, pace);
         }
         Ok(())
     }
@@ -336,7 +339,6 @@ impl End {
         if self.unsent != 0 {
             self.unsent = 0;
             self.peer.flush();
-            self.wrote_at_ns = clock::now_ns();
         }
     }
 
@@ -424,31 +426,73 @@ impl End {
 
     /// Tells the other end what was written, or puts it off for a burst.
     #[inline]
-    fn announce(&mut self, pushed: Pushed) {
+    fn announce(&mut self, pushed: Pushed, pace: &mut Pace) {
         if !self.is_connection {
             if pushed.reader_waits {
                 self.peer.readable();
             }
             return;
         }
-        if self.unsent == 0 || pushed.was_empty {
-            self.unsent = 0;
+        if pushed.was_empty {
             let now = clock::now_ns();
-            if now - self.wrote_at_ns > BURST_GAP_NS || !pushed.was_empty {
-                self.peer.flush();
-                self.wrote_at_ns = clock::now_ns();
-            } else {
+            if pace.is_burst(now) {
                 self.unsent = 1;
                 self.unsent_since_ns = now;
                 self.peer.flush_later();
+            } else {
+                self.unsent = 0;
+                self.peer.flush();
+                pace.wrote = true;
             }
-            return;
+        } else if self.unsent > 0 {
+            self.unsent += 1;
+            if pushed.bytes >= WRITE_BATCH || self.unsent.is_multiple_of(CLOCK_EVERY) && self.is_old(pace) {
+                self.flush();
+                pace.wrote = true;
+            }
         }
-        self.unsent += 1;
-        let old = self.unsent.is_multiple_of(CLOCK_EVERY) && clock::now_ns() - self.unsent_since_ns > FLUSH_AGE_NS;
-        if old || pushed.bytes >= WRITE_BATCH {
-            self.flush();
+        // Otherwise the connection is not ready to be written to: whoever makes it so takes what is here, too.
+    }
+
+    #[cold]
+    fn is_old(&self, pace: &mut Pace) -> bool {
+        let now = clock::now_ns();
+        pace.last_ns = now;
+        !pace.crowded && now - self.unsent_since_ns > FLUSH_AGE_NS
+    }
+}
+
+/// How fast a socket is being sent to: tells a burst from messages that have the connection to themselves.
+#[derive(Debug, Default)]
+pub struct Pace {
+    /// When the last message was sent, as far as the clock was read.
+    last_ns: u64,
+    burst: Option<bool>,
+    wrote: bool,
+    crowded: bool,
+}
+
+impl Pace {
+    /// A message is about to be written, to one connection or many. In a crowd of connections with something unsent the
+    /// reactor's tick writes for all; among few, the caller does.
+    #[inline]
+    pub fn begin(&mut self, crowded: bool) {
+        self.burst = None;
+        self.crowded = crowded;
+    }
+
+    /// It was written.
+    #[inline]
+    pub fn end(&mut self) {
+        if self.wrote {
+            self.wrote = false;
+            self.last_ns = clock::now_ns();
         }
+    }
+
+    fn is_burst(&mut self, now_ns: u64) -> bool {
+        let since = now_ns.saturating_sub(std::mem::replace(&mut self.last_ns, now_ns));
+        *self.burst.get_or_insert(since < BURST_GAP_NS)
     }
 }
 

@@ -11,7 +11,7 @@ mod end;
 mod lane;
 
 pub use batch::{Batch, BodySlice, Cursor, Item, Next, Record};
-pub use end::{Credit, End, Payload, Target};
+pub use end::{Credit, End, Pace, Payload, Target};
 pub use lane::{Lane, Pushed};
 
 use std::sync::Arc;

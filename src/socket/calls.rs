@@ -88,7 +88,10 @@ impl Socket {
     #[inline]
     fn send_now(&mut self, payload: Payload<'_>, more: bool, credit: Credit) -> Result<()> {
         self.check()?;
-        self.pattern.send(&mut self.pipes, payload, more, credit)?;
+        self.pipes.begin_send();
+        let sent = self.pattern.send(&mut self.pipes, payload, more, credit);
+        self.pipes.end_send();
+        sent?;
         self.changed_by_call();
         Ok(())
     }
