@@ -12,6 +12,10 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// Files of `tests-c` that are not programs of this test.
 const OTHER_FILES: [&str; 1] = ["interop_peer"];
 
+/// Programs that need not print the same on an installed libzmq 4.3.5: there, `zmq_proxy_steerable` lets one message pass
+/// after PAUSE and does not go on after RESUME, against its manual page.
+const NOT_ON_4_3_5: [&str; 1] = ["proxy"];
+
 macro_rules! programs {
     ($($name:ident)*) => {
         const PROGRAMS: &[&str] = &[$(stringify!($name)),*];
@@ -40,6 +44,7 @@ programs! {
     options
     pair
     poll
+    proxy
     pubsub
     pushpull
     reqrep
@@ -76,7 +81,9 @@ fn compare(name: &str) {
         expected.stderr
     );
     let mut failures = String::new();
-    for library in support::further_references().iter().chain(&support::ours()) {
+    let mut references = support::further_references();
+    references.retain(|library| !(NOT_ON_4_3_5.contains(&name) && library.name.ends_with("5.2.5")));
+    for library in references.iter().chain(&support::ours()) {
         let outcome = support::run(&program, &[], library, LIMIT);
         if (&outcome.status, &outcome.stdout) != (&expected.status, &expected.stdout) {
             let difference = support::difference(&expected.stdout, &outcome.stdout);
