@@ -2,10 +2,15 @@
 //!
 //! Ranges, lengths and socket types are those that libzmq 4.3.5 was seen to accept (`tests-c/options.c` asks it again),
 //! defaults and effects those of the manual pages zmq_setsockopt(3) and zmq_getsockopt(3). Every refusal is `EINVAL`.
-//! Numbers of draft options have no row: like unknown ones they are `EINVAL`.
+//! Of the draft options those three have rows that a stable libzmq reads and pyzmq asks every socket for; the numbers of the
+//! others are `EINVAL` like unknown ones.
 
 use crate::constants::*;
 use libc::c_int;
+
+const ZMQ_ZAP_ENFORCE_DOMAIN: c_int = 93;
+const ZMQ_LOOPBACK_FASTPATH: c_int = 94;
+const ZMQ_MULTICAST_LOOP: c_int = 96;
 
 /// What a value looks like and which values are accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -277,6 +282,9 @@ table! {
     GssapiPrincipalNametype ZMQ_GSSAPI_PRINCIPAL_NAMETYPE: OFF,              0,       ALL,         Neither, Later;
     GssapiServiceNametype   ZMQ_GSSAPI_SERVICE_PRINCIPAL_NAMETYPE: OFF, 0,       ALL,         Neither, Later;
     BindToDevice            ZMQ_BINDTODEVICE:             DEVICE_NAME,      0,       ALL,         SetGet,  Later;
+    ZapEnforceDomain        ZMQ_ZAP_ENFORCE_DOMAIN:       OFF,              0,       ALL,         SetGet,  Later;
+    LoopbackFastpath        ZMQ_LOOPBACK_FASTPATH:        Kind::Truth,      0,       ALL,         SetGet,  Later;
+    MulticastLoop           ZMQ_MULTICAST_LOOP:           Kind::Truth,      1,       ALL,         SetGet,  Later;
 }
 
 #[cfg(test)]

@@ -6,9 +6,13 @@
 //! a note. Order: read half, (try) socket, lane, write half. Only the reactor, holding both halves, closes a descriptor, and
 //! only after the last of its operations has completed.
 
+mod connect;
+mod ending;
+mod handshake;
 mod life;
 mod listener;
 mod reader;
+mod traffic;
 mod writer;
 
 use std::os::fd::OwnedFd;
@@ -304,19 +308,4 @@ impl Peer for Handle {
     fn is_connection(&self) -> bool {
         true
     }
-}
-
-/// Which peers a socket type talks to.
-fn acceptor(socket_type: &str) -> fn(&str) -> bool {
-    macro_rules! pairs_with {
-        ($($name:literal),*) => {
-            match socket_type {
-                $($name => |theirs| crate::zmtp::pairs($name, theirs),)*
-                _ => |_| false,
-            }
-        };
-    }
-    pairs_with!(
-        "PAIR", "PUB", "SUB", "REQ", "REP", "DEALER", "ROUTER", "PULL", "PUSH", "XPUB", "XSUB"
-    )
 }

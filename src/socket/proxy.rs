@@ -75,9 +75,13 @@ pub fn proxy(frontend: *mut c_void, backend: *mut c_void, capture: *mut c_void, 
         }
         if active && proxy.state == State::Active {
             let ready = [items[0].revents != 0, items[1].revents != 0];
-            let mut room = [item(frontend, ZMQ_POLLOUT), item(backend, ZMQ_POLLOUT)];
-            poll(&mut room, 0)?;
-            let room = [room[0].revents != 0, room[1].revents != 0];
+            // A socket that answers itself is ready to send once it has received.
+            let mut room = [proxy.same; 2];
+            if !proxy.same {
+                let mut items = [item(frontend, ZMQ_POLLOUT), item(backend, ZMQ_POLLOUT)];
+                poll(&mut items, 0)?;
+                room = [items[0].revents != 0, items[1].revents != 0];
+            }
             let mut moved = false;
             if ready[0] && room[1] {
                 proxy.forward(0)?;

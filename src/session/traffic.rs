@@ -1,0 +1,96 @@
+//! Bytes between the connection and the pipe: which operations the reactor has under way, and what their results lead to.
+//! On the reactor's thread, as all of [`super::life`]; the application's threads write past it, through the write half.
+
+use std::sync::Arc;
+
+use super::Session;
+use super::life::{Loss, READ, Stage, WRITE};
+use super::reader::Outcome;
+use crate::reactor::{Interest, Reactor};
+
+impl Session {
+    pub(super) fn readable(self: &Arc<Self>, reactor: &mut Reactor) {
+        let mut scratch = reactor.take_scratch();
+        let outcome = self.reader.lock().read(&mut scratch);
+        reactor.return_scratch(scratch);
+        self.after_reading(reactor, outcome);
+    }
+
+    pub(super) fn resume(self: &Arc<Self>, reactor: &mut Reactor) {
+        let outcome = {
+            let mut reader = self.reader.lock();
+            if !reader.resume() {
+                return;
+            }
+            reader.decode_rest()
+        };
+        self.after_reading(reactor, outcome);
+    }
+
+    pub(super) fn after_reading(self: &Arc<Self>, reactor: &mut Reactor, mut outcome: Outcome) {
+        loop {
+            let reply = std::mem::take(&mut self.reader.lock().reply);
+            if !reply.is_empty() {
+                self.writer.lock().push_control(&reply);
+            }
+            match outcome {
+                Outcome::Ready(peer) => {
+                    self.activate(reactor, &peer);
+                    outcome = self.reader.lock().decode_rest();
+                }
+                Outcome::Drained | Outcome::More => {
+                    self.arm_read(reactor);
+                    return self.end_if_drained(reactor);
+                }
+                Outcome::Paused => {
+                    // Shared buffers are not for waiting in: the operation ends until the socket has read.
+                    let token = self.life.lock().read;
+                    if let Some(token) = token {
+                        reactor.cancel(token);
+                    }
+                    return;
+                }
+                Outcome::Ended(errno) => return self.lose(reactor, Loss::Stream(errno)),
+                Outcome::Broken(error) => return self.lose(reactor, Loss::Protocol(error)),
+                Outcome::OutOfMemory => return self.lose(reactor, Loss::Stream(libc::ENOMEM)),
+            }
+        }
+    }
+
+    pub(super) fn arm_read(self: &Arc<Self>, reactor: &mut Reactor) {
+        let paused = self.reader.lock().is_paused();
+        let mut life = self.life.lock();
+        if paused || life.read.is_some() || !matches!(life.stage, Stage::Handshake | Stage::Open) {
+            return;
+        }
+        let fd = life.raw_fd();
+        life.operations += 1;
+        life.read = Some(if self.crowded {
+            reactor.receive(fd, self.clone(), READ)
+        } else {
+            reactor.poll(fd, Interest::Read, self.clone(), READ)
+        });
+    }
+
+    /// Goes on writing what the kernel did not take at once.
+    pub(super) fn write_by_operation(self: &Arc<Self>, reactor: &mut Reactor) {
+        if !matches!(self.life.lock().stage, Stage::Handshake | Stage::Open) {
+            return;
+        }
+        let Some((fd, buffers)) = self.writer.lock().take_for_operation() else {
+            return;
+        };
+        let token = reactor.send(fd, buffers, self.clone(), WRITE);
+        let mut life = self.life.lock();
+        life.operations += 1;
+        life.write = Some(token);
+    }
+
+    pub(super) fn write_failed(self: &Arc<Self>, reactor: &mut Reactor) {
+        // What the peer sent before it went is still worth reading; the end of the stream follows it.
+        if !self.crowded {
+            self.readable(reactor);
+        }
+        self.lose(reactor, Loss::Stream(libc::EPIPE));
+    }
+}
