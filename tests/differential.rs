@@ -36,6 +36,7 @@ programs! {
     ctx_options
     dealerrouter
     endpoints
+    errors
     fd_events
     hwm_inproc
     messages
