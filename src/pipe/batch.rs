@@ -237,7 +237,7 @@ impl Cursor {
 
     /// Takes the next frame or record.
     #[inline]
-    pub fn next(&mut self) -> Next<'_> {
+    pub fn take_next(&mut self) -> Next<'_> {
         self.settle();
         let (start, end, more) = match self.batch.items.front() {
             None => return Next::Empty,

@@ -210,7 +210,7 @@ impl End {
     #[inline]
     pub fn take_record(&mut self) -> Option<Record> {
         while self.poll() && self.cursor.record_is_next() {
-            match self.cursor.next() {
+            match self.cursor.take_next() {
                 Next::Record(Record::Peer(metadata)) => self.metadata = Some(metadata),
                 Next::Record(record) => return Some(record),
                 _ => return None,
@@ -225,7 +225,7 @@ impl End {
         if !self.poll() {
             return Ok(None);
         }
-        let Next::Frame { more, body } = self.cursor.next() else {
+        let Next::Frame { more, body } = self.cursor.take_next() else {
             return Ok(None);
         };
         let filled = target.fill(body, more, self.metadata.as_ref());

@@ -48,7 +48,7 @@ pub fn find(handle: *const std::ffi::c_void) -> Result<Reference<Socket>> {
 
 /// News for a socket from its connections and peers.
 enum Note {
-    Attach { connection: u64, end: End },
+    Attach { connection: u64, end: Box<End> },
     Readable(u64),
     Writable(u64),
     Closed(u64),
@@ -181,7 +181,7 @@ impl Socket {
 
     fn apply(&mut self, note: Note) {
         match note {
-            Note::Attach { connection, end } => self.attach(connection, end, false),
+            Note::Attach { connection, end } => self.attach(connection, *end, false),
             Note::Readable(connection) | Note::Closed(connection) => {
                 if let Some(&id) = self.by_connection.get(&connection) {
                     self.pattern.readable(&mut self.pipes, id);
@@ -355,7 +355,10 @@ impl Owner for Face {
     }
 
     fn attach(&self, connection: u64, end: End) {
-        self.0.post(Note::Attach { connection, end });
+        self.0.post(Note::Attach {
+            connection,
+            end: Box::new(end),
+        });
     }
 
     fn connected(&self, connection: u64) {
