@@ -103,7 +103,10 @@ fn every_stable_option_has_a_row_in_the_document_and_in_the_code() {
         documented.iter().map(|row| row[..2].to_vec()).collect::<BTreeSet<_>>(),
         stable
     );
-    let drafts = facts("options").into_iter().filter(|row| row[3] == "draft").map(|row| row[1].clone());
+    let drafts = facts("options")
+        .into_iter()
+        .filter(|row| row[3] == "draft")
+        .map(|row| row[1].clone());
     let drafts: BTreeSet<_> = drafts.chain(["94".to_owned()]).collect();
     let in_code: Vec<_> = ROWS
         .iter()
