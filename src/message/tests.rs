@@ -84,11 +84,14 @@ fn impossible_lengths_are_refused() {
 
 #[test]
 fn small_bodies_are_copied_and_large_ones_shared() {
-    let mut small = Message::from_slice(&bytes(INLINE_BYTES_MAX)).unwrap();
-    let copy = small.share();
-    assert_ne!(copy.data().as_ptr(), small.data().as_ptr());
-    assert_eq!(copy.data(), small.data());
-    assert!(!copy.is_shared() && !small.is_shared());
+    for length in [0, REFERENCE_INLINE_BYTES_MAX.into(), INLINE_BYTES_MAX] {
+        let mut small = Message::from_slice(&bytes(length)).unwrap();
+        let copy = small.share();
+        assert_ne!(copy.data().as_ptr(), small.data().as_ptr());
+        assert_eq!(copy.data(), small.data());
+        let reports = length > REFERENCE_INLINE_BYTES_MAX.into();
+        assert_eq!((copy.is_shared(), small.is_shared()), (reports, reports), "{length}");
+    }
 
     let mut large = Message::from_slice(&bytes(INLINE_BYTES_MAX + 1)).unwrap();
     let copy = large.share();
