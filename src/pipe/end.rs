@@ -438,7 +438,7 @@ impl End {
             if pace.is_burst(now) {
                 self.unsent = 1;
                 self.unsent_since_ns = now;
-                self.peer.flush_later();
+                self.peer.flush_later(now);
             } else {
                 self.unsent = 0;
                 self.peer.flush();

@@ -26,8 +26,8 @@ pub trait Peer: Send + Sync {
     fn flush(&self) {
         self.readable();
     }
-    /// Write what is in the lane within the flush deadline (50 µs).
-    fn flush_later(&self) {
+    /// Write what is in the lane within the flush deadline (about 50 µs) after this time.
+    fn flush_later(&self, _since_ns: u64) {
         self.readable();
     }
     /// The other end is closed: it reads no more, and writes nothing after what is in the lane. What is left may be delivered

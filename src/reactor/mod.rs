@@ -21,8 +21,6 @@ use crate::error::{Error, Result};
 use crate::sys::{clock, thread};
 use timers::Timers;
 
-/// How long a message of a burst may stay unsent, in nanoseconds: the period of [`Handler::tick`].
-const TICK_NS: u64 = 50_000;
 /// Bytes of the buffer that connections read into.
 pub const SCRATCH_BYTES: usize = 256 * 1024;
 /// Commands that are run before the driver is looked at again.
@@ -38,8 +36,8 @@ pub trait Handler: Send + Sync {
     fn completed(self: Arc<Self>, reactor: &mut Reactor, purpose: u32, completion: Completion);
     /// A timer expired.
     fn timer(self: Arc<Self>, reactor: &mut Reactor, purpose: u32);
-    /// Called every 50 µs after [`Reactor::tick`] until it says false.
-    fn tick(self: Arc<Self>, reactor: &mut Reactor) -> bool;
+    /// Called at the time given to [`Reactor::tick`]; the answer is when it is to be called again, if it is.
+    fn tick(self: Arc<Self>, reactor: &mut Reactor) -> Option<u64>;
     /// One of the calls above panicked: release everything.
     fn failed(self: Arc<Self>, reactor: &mut Reactor);
 }
@@ -143,8 +141,7 @@ pub struct Reactor {
     operations: Vec<Option<Operation>>,
     free: Vec<usize>,
     timers: Timers,
-    ticking: Vec<Arc<dyn Handler>>,
-    next_tick_ns: u64,
+    ticking: Vec<(u64, Arc<dyn Handler>)>,
     scratch: Vec<u8>,
     now_ns: u64,
     stopping: bool,
@@ -159,7 +156,6 @@ impl Reactor {
             free: Vec::new(),
             timers: Timers::default(),
             ticking: Vec::new(),
-            next_tick_ns: 0,
             scratch: Vec::new(),
             now_ns: clock::now_ns(),
             stopping: false,
@@ -228,12 +224,9 @@ impl Reactor {
         self.timers.cancel(timer);
     }
 
-    /// Calls [`Handler::tick`] from now on.
-    pub fn tick(&mut self, handler: Arc<dyn Handler>) {
-        if self.ticking.is_empty() {
-            self.next_tick_ns = clock::now_ns() + TICK_NS;
-        }
-        self.ticking.push(handler);
+    /// Calls [`Handler::tick`] at a time, which is a matter of microseconds.
+    pub fn tick(&mut self, at_ns: u64, handler: Arc<dyn Handler>) {
+        self.ticking.push((at_ns, handler));
     }
 
     /// Lends the buffer to read into; give it back with [`Reactor::return_scratch`].
@@ -286,20 +279,27 @@ impl Reactor {
         while let Some((handler, purpose)) = self.timers.pop(now) {
             self.guarded(handler, |handler, reactor| handler.timer(reactor, purpose));
         }
-        if !self.ticking.is_empty() && now >= self.next_tick_ns {
-            for handler in std::mem::take(&mut self.ticking) {
-                let mut again = false;
-                self.guarded(handler.clone(), |handler, reactor| again = handler.tick(reactor));
-                if again {
-                    self.ticking.push(handler);
-                }
+        let mut place = 0;
+        while let Some((at_ns, handler)) = self.ticking.get(place) {
+            if *at_ns > now {
+                place += 1;
+                continue;
             }
-            self.next_tick_ns = clock::now_ns() + TICK_NS;
+            let handler = handler.clone();
+            let mut again = None;
+            self.guarded(handler, |handler, reactor| again = handler.tick(reactor));
+            match again {
+                Some(at_ns) => {
+                    self.ticking[place].0 = at_ns;
+                    place += 1;
+                }
+                None => drop(self.ticking.swap_remove(place)),
+            }
         }
     }
 
     fn sleep_time(&self) -> Option<Duration> {
-        let tick = (!self.ticking.is_empty()).then_some(self.next_tick_ns);
+        let tick = self.ticking.iter().map(|(at_ns, _)| *at_ns).min();
         let next = match (tick, self.timers.next_deadline_ns()) {
             (Some(tick), Some(timer)) => tick.min(timer),
             (tick, timer) => tick.or(timer)?,

@@ -25,6 +25,9 @@ pub(super) const TICK: u32 = 5;
 pub(super) const BREAK: u32 = 6;
 pub(super) const RESOLVED: u32 = 7;
 
+/// How long the messages of a burst may stay unsent, in nanoseconds.
+const FLUSH_NS: u64 = 60_000;
+
 // Purposes of operations and timers.
 pub(super) const READ: u32 = 0;
 pub(super) const WRITE: u32 = 1;
@@ -107,7 +110,7 @@ impl Handler for Session {
             WANT_WRITE => self.write_by_operation(reactor),
             WRITE_FAILED => self.write_failed(reactor),
             RESUME => self.resume(reactor),
-            TICK => reactor.tick(self),
+            TICK => reactor.tick(self.flush_deadline_ns(), self),
             BREAK => self.lose(reactor, Loss::Stream(libc::EPROTO)),
             RESOLVED => self.resolved(reactor),
             _ => {}
@@ -169,14 +172,17 @@ impl Handler for Session {
         }
     }
 
-    fn tick(self: Arc<Self>, reactor: &mut Reactor) -> bool {
+    fn tick(self: Arc<Self>, reactor: &mut Reactor) -> Option<u64> {
+        let waits = || self.lanes().is_some_and(|lanes| lanes.to_wire.has_content());
+        if waits() && crate::sys::clock::now_ns() < self.flush_deadline_ns() {
+            return Some(self.flush_deadline_ns());
+        }
         self.writer.notify();
         self.end_if_drained(reactor);
         self.tick_is_due.store(false, Ordering::SeqCst);
         // What was queued before the flag fell is seen here; what comes after asks for a tick itself.
-        let waits = self.lanes().is_some_and(|lanes| lanes.to_wire.has_content());
-        let again = waits && !self.writer.lock().is_stuck();
-        again && !self.tick_is_due.swap(true, Ordering::SeqCst)
+        let again = waits() && !self.writer.lock().is_stuck() && !self.tick_is_due.swap(true, Ordering::SeqCst);
+        again.then(|| self.flush_deadline_ns())
     }
 
     fn failed(self: Arc<Self>, reactor: &mut Reactor) {
@@ -186,6 +192,11 @@ impl Handler for Session {
 }
 
 impl Session {
+    /// When the reactor writes what a burst left unsent. A caller that goes on sending does so a little earlier.
+    fn flush_deadline_ns(&self) -> u64 {
+        self.deferred_at_ns.load(Ordering::Acquire) + FLUSH_NS
+    }
+
     fn operation_ended(&self, purpose: u32) {
         let mut life = self.life.lock();
         life.operations -= 1;

@@ -227,8 +227,8 @@ impl Handler for Listener {
         self.arm(reactor);
     }
 
-    fn tick(self: Arc<Self>, _reactor: &mut Reactor) -> bool {
-        false
+    fn tick(self: Arc<Self>, _reactor: &mut Reactor) -> Option<u64> {
+        None
     }
 
     fn failed(self: Arc<Self>, reactor: &mut Reactor) {

@@ -135,6 +135,8 @@ pub struct Session {
     writer: Lock<WriteHalf>,
     lanes: Mutex<Option<Lanes>>,
     tick_is_due: AtomicBool,
+    /// Since when the oldest message of a burst waits.
+    deferred_at_ns: AtomicU64,
     closing: AtomicBool,
     linger_ms: AtomicI32,
 }
@@ -208,6 +210,7 @@ impl Session {
             settings,
             lanes: Mutex::new(None),
             tick_is_due: AtomicBool::new(false),
+            deferred_at_ns: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             linger_ms: AtomicI32::new(-1),
         })
@@ -291,7 +294,8 @@ impl Peer for Handle {
         self.0.writer.notify();
     }
 
-    fn flush_later(&self) {
+    fn flush_later(&self, since_ns: u64) {
+        self.0.deferred_at_ns.store(since_ns, Ordering::Release);
         if !self.0.tick_is_due.swap(true, Ordering::AcqRel) {
             self.0.link.call(self.0.clone(), life::TICK);
         }
