@@ -7,6 +7,7 @@ use crate::constants::ZMQ_IO_THREADS;
 use crate::context::{CONTEXTS, Context, Entry};
 use crate::entry;
 use crate::error::{Error, Result};
+use crate::sys::waiter::Waiter;
 
 /// The context behind a handle; `EFAULT` for anything else.
 pub(super) fn find(context: *mut c_void) -> Result<Arc<Context>> {
@@ -16,6 +17,8 @@ pub(super) fn find(context: *mut c_void) -> Result<Arc<Context>> {
 }
 
 fn new_context() -> Result<*mut c_void> {
+    // A caller needs a descriptor to wait with: that there is none is told now, as libzmq does.
+    Waiter::mine()?;
     Ok(CONTEXTS.insert(Entry(Context::new()))?.as_ptr())
 }
 

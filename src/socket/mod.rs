@@ -163,7 +163,6 @@ impl Socket {
         let left = self.shared.inbox.lock().take().unwrap_or_default();
         left.into_iter().for_each(Note::refuse);
         let linger_ms = self.options.int(Opt::Linger);
-        self.stop_monitor();
         let closing = self.endpoints.close_listeners();
         self.endpoints.leave_names(&self.context, self.shared.id);
         let ids: Vec<PipeId> = self.pipes.ids().collect();
@@ -176,6 +175,8 @@ impl Socket {
         self.endpoints.close_sessions(linger_ms);
         self.readiness.wake_all();
         closing.wait();
+        // The monitor hears of the closed listeners before it ends.
+        self.stop_monitor();
         self.context.leave(self.shared.id);
     }
 

@@ -221,7 +221,12 @@ fn command_size(header: &Header) -> Result<usize, ProtocolError> {
 
 fn read_command(body: Vec<u8>, minor: u8, accepts: fn(&str) -> bool) -> Result<Peer, ProtocolError> {
     let body = Bytes::from(body);
-    match parse_command(&body)? {
+    // A command that has not even a name is one that does not belong here, as libzmq sees it.
+    let command = parse_command(&body).map_err(|error| match error {
+        ProtocolError::MalformedCommand => ProtocolError::UnexpectedCommand,
+        other => other,
+    })?;
+    match command {
         Command::Ready(list) => read_properties(&body, list, minor, accepts),
         Command::Error(reason) => Err(ProtocolError::Refused(status_code(reason))),
         _ => Err(ProtocolError::UnexpectedCommand),
