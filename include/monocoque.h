@@ -490,6 +490,100 @@ extern "C" {
 #endif // __cplusplus
 
 /**
+ * Makes a counter of value 0. NULL with `ENOMEM`. Source: zmq_atomic_counter_new(3).
+ */
+ZMQ_EXPORT void *zmq_atomic_counter_new(void);
+
+/**
+ * Gives a counter a value. Source: zmq_atomic_counter_set(3).
+ */
+ZMQ_EXPORT void zmq_atomic_counter_set(void *counter, int value);
+
+/**
+ * Adds one and returns the value before. After the largest value comes the smallest. Source:
+ * zmq_atomic_counter_inc(3).
+ */
+ZMQ_EXPORT int zmq_atomic_counter_inc(void *counter);
+
+/**
+ * Subtracts one and returns 0 if the counter became 0, else 1. Source: zmq_atomic_counter_dec(3).
+ */
+ZMQ_EXPORT int zmq_atomic_counter_dec(void *counter);
+
+/**
+ * The value of a counter. Source: zmq_atomic_counter_value(3).
+ */
+ZMQ_EXPORT int zmq_atomic_counter_value(void *counter);
+
+/**
+ * Destroys a counter and sets the caller's pointer to NULL. Source: zmq_atomic_counter_destroy(3).
+ */
+ZMQ_EXPORT void zmq_atomic_counter_destroy(void **counter_p);
+
+/**
+ * A new context, or NULL with `ENOMEM` or `EMFILE`. Source: zmq_ctx_new(3).
+ */
+ZMQ_EXPORT void *zmq_ctx_new(void);
+
+/**
+ * Ends a context: waits until its sockets are closed and their messages sent, within linger. 0, or -1 with `EFAULT`, or
+ * `EINTR`, after which it can be called again. Source: zmq_ctx_term(3).
+ */
+ZMQ_EXPORT int zmq_ctx_term(void *context);
+
+/**
+ * Has every blocked and later call on the context's sockets answer `ETERM`. 0, or -1 with `EFAULT`. Source:
+ * zmq_ctx_shutdown(3).
+ */
+ZMQ_EXPORT int zmq_ctx_shutdown(void *context);
+
+/**
+ * Sets an option of the context. 0, or -1 with `EINVAL` or `EFAULT`. Source: zmq_ctx_set(3).
+ */
+ZMQ_EXPORT int zmq_ctx_set(void *context, int option, int optval);
+
+/**
+ * The value of an option of the context, or -1 with `EINVAL` or `EFAULT`. Source: zmq_ctx_get(3).
+ */
+ZMQ_EXPORT int zmq_ctx_get(void *context, int option);
+
+/**
+ * A new context with this many I/O threads, or NULL with `EINVAL`. Source: zmq_init(3).
+ */
+ZMQ_EXPORT void *zmq_init(int io_threads);
+
+/**
+ * As `zmq_ctx_term`. Source: zmq_term(3).
+ */
+ZMQ_EXPORT int zmq_term(void *context);
+
+/**
+ * As `zmq_ctx_term`. Source: zmq_ctx_destroy(3).
+ */
+ZMQ_EXPORT int zmq_ctx_destroy(void *context);
+
+/**
+ * The calling thread's `errno`. Source: zmq_errno(3).
+ */
+ZMQ_EXPORT int zmq_errno(void);
+
+/**
+ * What an error number means; the text may be overwritten by the thread's next call when the number is unknown.
+ * Source: zmq_strerror(3).
+ */
+ZMQ_EXPORT const char *zmq_strerror(int errnum);
+
+/**
+ * Stores the version of the interface. Source: zmq_version(3).
+ */
+ZMQ_EXPORT void zmq_version(int *major, int *minor, int *patch);
+
+/**
+ * 1 when the library has a capability, else 0. Source: zmq_has(3); `io_uring` is this library's own.
+ */
+ZMQ_EXPORT int zmq_has(const char *capability);
+
+/**
  * Makes an empty message. 0, or -1 with `EFAULT`. Source: zmq_msg_init(3).
  */
 ZMQ_EXPORT int zmq_msg_init(zmq_msg_t *msg);
@@ -565,121 +659,235 @@ ZMQ_EXPORT
 const char *zmq_msg_gets(const zmq_msg_t *msg,
                          const char *property);
 
-ZMQ_EXPORT int zmq_errno(void);
-
-ZMQ_EXPORT const char *zmq_strerror(int errnum);
-
-ZMQ_EXPORT void zmq_version(int *major, int *minor, int *patch);
-
-ZMQ_EXPORT void *zmq_ctx_new(void);
-
-ZMQ_EXPORT int zmq_ctx_term(void *context);
-
-ZMQ_EXPORT int zmq_ctx_shutdown(void *context);
-
-ZMQ_EXPORT int zmq_ctx_set(void *context, int option, int optval);
-
-ZMQ_EXPORT int zmq_ctx_get(void *context, int option);
-
-ZMQ_EXPORT void *zmq_init(int io_threads);
-
-ZMQ_EXPORT int zmq_term(void *context);
-
-ZMQ_EXPORT int zmq_ctx_destroy(void *context);
-
-ZMQ_EXPORT int zmq_msg_send(zmq_msg_t *msg, void *s, int flags);
-
-ZMQ_EXPORT int zmq_msg_recv(zmq_msg_t *msg, void *s, int flags);
-
-ZMQ_EXPORT void *zmq_socket(void *a0, int kind);
-
-ZMQ_EXPORT int zmq_close(void *s);
-
-ZMQ_EXPORT int zmq_setsockopt(void *s, int option, const void *optval, size_t optvallen);
-
-ZMQ_EXPORT int zmq_getsockopt(void *s, int option, void *optval, size_t *optvallen);
-
-ZMQ_EXPORT int zmq_bind(void *s, const char *addr);
-
-ZMQ_EXPORT int zmq_connect(void *s, const char *addr);
-
-ZMQ_EXPORT int zmq_unbind(void *s, const char *addr);
-
-ZMQ_EXPORT int zmq_disconnect(void *s, const char *addr);
-
+/**
+ * Sends a part from a buffer, which is copied: its length, or -1 with `EAGAIN`, `ENOTSUP`, `EFSM`, `ETERM`, `ENOTSOCK`,
+ * `EINTR`, `EHOSTUNREACH`, `EFAULT` or `ENOMEM`. Source: zmq_send(3).
+ */
 ZMQ_EXPORT int zmq_send(void *s, const void *buf, size_t len, int flags);
 
+/**
+ * Sends a part from a buffer that stays valid and unchanged for good; large ones are not copied. Returns as `zmq_send`.
+ * Source: zmq_send_const(3).
+ */
 ZMQ_EXPORT int zmq_send_const(void *s, const void *buf, size_t len, int flags);
 
+/**
+ * Receives a part into a buffer, cut to its length: the part's whole length, or -1 with `EAGAIN`, `ENOTSUP`, `EFSM`,
+ * `ETERM`, `ENOTSOCK`, `EINTR` or `EFAULT`. Source: zmq_recv(3).
+ */
 ZMQ_EXPORT int zmq_recv(void *s, void *buf, size_t len, int flags);
 
-ZMQ_EXPORT int zmq_socket_monitor(void *s, const char *addr, int events);
+/**
+ * Sends a part, which is empty afterwards: its length, or -1 as `zmq_send`; then it is as it was. Source: zmq_msg_send(3).
+ */
+ZMQ_EXPORT
+int zmq_msg_send(zmq_msg_t *msg,
+                 void *s,
+                 int flags);
 
-ZMQ_EXPORT int zmq_poll(zmq_pollitem_t *items, int nitems, long timeout);
+/**
+ * Receives a part, in place of what the message held: its length, or -1 as `zmq_recv`. Source: zmq_msg_recv(3).
+ */
+ZMQ_EXPORT int zmq_msg_recv(zmq_msg_t *msg, void *s, int flags);
 
-ZMQ_EXPORT int zmq_proxy(void *frontend, void *backend, void *capture);
-
-ZMQ_EXPORT int zmq_proxy_steerable(void *frontend, void *backend, void *capture, void *control);
-
-ZMQ_EXPORT int zmq_has(const char *capability);
-
-ZMQ_EXPORT int zmq_device(int kind, void *frontend, void *backend);
-
+/**
+ * As `zmq_msg_send`. Source: zmq_sendmsg(3).
+ */
 ZMQ_EXPORT int zmq_sendmsg(void *s, zmq_msg_t *msg, int flags);
 
+/**
+ * As `zmq_msg_recv`. Source: zmq_recvmsg(3).
+ */
 ZMQ_EXPORT int zmq_recvmsg(void *s, zmq_msg_t *msg, int flags);
 
-ZMQ_EXPORT int zmq_sendiov(void *s, struct iovec *iov, size_t count, int flags);
+/**
+ * Sends the buffers as messages, or with `ZMQ_SNDMORE` as the parts of one that ends with the last: the length of the last,
+ * or -1 as `zmq_send`, or with `EINVAL`.
+ */
+ZMQ_EXPORT
+int zmq_sendiov(void *s,
+                struct iovec *iov,
+                size_t count,
+                int flags);
 
+/**
+ * Receives the parts of one message, at most `*count`, each into memory from malloc(3) that the caller frees; `*count`
+ * becomes their number. That number, or -1 as `zmq_recv`, or with `EINVAL` or `ENOMEM`.
+ */
 ZMQ_EXPORT int zmq_recviov(void *s, struct iovec *iov, size_t *count, int flags);
 
-ZMQ_EXPORT char *zmq_z85_encode(char *dest, const uint8_t *data, size_t size);
+/**
+ * Waits up to `timeout` milliseconds (-1: without limit) for sockets and descriptors: how many items are ready, or -1
+ * with `ENOTSOCK`, `ETERM`, `EFAULT` or `EINTR`. Source: zmq_poll(3).
+ */
+ZMQ_EXPORT int zmq_poll(zmq_pollitem_t *items, int nitems, long timeout);
 
-ZMQ_EXPORT uint8_t *zmq_z85_decode(uint8_t *dest, const char *string);
+/**
+ * Moves messages between two sockets until the context ends, with a copy of each to `capture` if there is one. -1 with
+ * `ETERM`, `EINTR`, `ENOTSOCK` or `EFAULT`. Source: zmq_proxy(3).
+ */
+ZMQ_EXPORT int zmq_proxy(void *frontend, void *backend, void *capture);
 
-ZMQ_EXPORT int zmq_curve_keypair(char *z85_public_key, char *z85_secret_key);
+/**
+ * As `zmq_proxy`, steered by PAUSE, RESUME, TERMINATE and STATISTICS from `control`. 0 after TERMINATE. Source:
+ * zmq_proxy_steerable(3).
+ */
+ZMQ_EXPORT int zmq_proxy_steerable(void *frontend, void *backend, void *capture, void *control);
 
-ZMQ_EXPORT int zmq_curve_public(char *z85_public_key, const char *z85_secret_key);
+/**
+ * As `zmq_proxy` without capture; the type is not looked at. Source: zmq_device, of older versions.
+ */
+ZMQ_EXPORT int zmq_device(int device_type, void *frontend, void *backend);
 
-ZMQ_EXPORT void *zmq_atomic_counter_new(void);
+/**
+ * A new socket, or NULL with `EINVAL`, `EFAULT`, `EMFILE` or `ETERM`. Source: zmq_socket(3).
+ */
+ZMQ_EXPORT void *zmq_socket(void *context, int socket_type);
 
-ZMQ_EXPORT void zmq_atomic_counter_set(void *counter, int value);
+/**
+ * Closes a socket; what is queued is sent in the background, within linger. 0, or -1 with `ENOTSOCK`. Source: zmq_close(3).
+ */
+ZMQ_EXPORT
+int zmq_close(void *s);
 
-ZMQ_EXPORT int zmq_atomic_counter_inc(void *counter);
+/**
+ * Sets an option. 0, or -1 with `EINVAL`, `EFAULT`, `ETERM` or `ENOTSOCK`. Source: zmq_setsockopt(3).
+ */
+ZMQ_EXPORT int zmq_setsockopt(void *s, int option, const void *optval, size_t optvallen);
 
-ZMQ_EXPORT int zmq_atomic_counter_dec(void *counter);
+/**
+ * Reads an option into `optval`, of `*optvallen` bytes, and puts the length of the value there. 0, or -1 with `EINVAL`,
+ * `EFAULT`, `ETERM` or `ENOTSOCK`. Source: zmq_getsockopt(3).
+ */
+ZMQ_EXPORT int zmq_getsockopt(void *s, int option, void *optval, size_t *optvallen);
 
-ZMQ_EXPORT int zmq_atomic_counter_value(void *counter);
+/**
+ * Accepts connections on an endpoint. 0, or -1 with `EINVAL`, `EPROTONOSUPPORT`, `ENOCOMPATPROTO`, `EADDRINUSE`,
+ * `EADDRNOTAVAIL`, `ENODEV`, `ETERM`, `ENOTSOCK` or `EMTHREAD`. Source: zmq_bind(3).
+ */
+ZMQ_EXPORT int zmq_bind(void *s, const char *addr);
 
-ZMQ_EXPORT void zmq_atomic_counter_destroy(void **counter_p);
+/**
+ * Connects to an endpoint, in the background, again and again. 0, or -1 with `EINVAL`, `EPROTONOSUPPORT`,
+ * `ENOCOMPATPROTO`, `ETERM`, `ENOTSOCK` or `EMTHREAD`. Source: zmq_connect(3).
+ */
+ZMQ_EXPORT int zmq_connect(void *s, const char *addr);
 
-ZMQ_EXPORT void *zmq_timers_new(void);
+/**
+ * Ends a bind; the listening descriptor is closed when it returns. 0, or -1 with `EINVAL`, `ETERM`, `ENOTSOCK` or
+ * `ENOENT`. Source: zmq_unbind(3).
+ */
+ZMQ_EXPORT int zmq_unbind(void *s, const char *addr);
 
-ZMQ_EXPORT int zmq_timers_destroy(void **timers_p);
+/**
+ * Ends a connect; what is queued is still sent, within linger. 0, or -1 with `EINVAL`, `ETERM`, `ENOTSOCK` or `ENOENT`.
+ * Source: zmq_disconnect(3).
+ */
+ZMQ_EXPORT int zmq_disconnect(void *s, const char *addr);
 
-ZMQ_EXPORT int zmq_timers_add(void *timers, size_t interval, zmq_timer_fn *handler, void *arg);
+/**
+ * Sends the socket's events to a PAIR socket bound to an inproc endpoint; NULL stops that. 0, or -1 with `EINVAL`,
+ * `EPROTONOSUPPORT`, `EADDRINUSE`, `ETERM` or `ENOTSOCK`. Source: zmq_socket_monitor(3).
+ */
+ZMQ_EXPORT int zmq_socket_monitor(void *s, const char *addr, int events);
 
-ZMQ_EXPORT int zmq_timers_cancel(void *timers, int timer_id);
-
-ZMQ_EXPORT int zmq_timers_set_interval(void *timers, int timer_id, size_t interval);
-
-ZMQ_EXPORT int zmq_timers_reset(void *timers, int timer_id);
-
-ZMQ_EXPORT long zmq_timers_timeout(void *timers);
-
-ZMQ_EXPORT int zmq_timers_execute(void *timers);
-
+/**
+ * Starts a stopwatch.
+ */
 ZMQ_EXPORT void *zmq_stopwatch_start(void);
 
+/**
+ * Microseconds since the start; 0 with `EFAULT` for NULL.
+ */
 ZMQ_EXPORT unsigned long zmq_stopwatch_intermediate(void *watch);
 
+/**
+ * Microseconds since the start; 0 with `EFAULT` for NULL. The stopwatch is not to be used again.
+ */
 ZMQ_EXPORT unsigned long zmq_stopwatch_stop(void *watch);
 
-ZMQ_EXPORT void zmq_sleep(int seconds);
-
+/**
+ * Starts a thread that calls `func(arg)`. Its handle, or NULL with `EAGAIN`, `ENOMEM` or `EFAULT`.
+ */
 ZMQ_EXPORT void *zmq_threadstart(zmq_thread_fn *func, void *arg);
 
+/**
+ * Waits until a thread has ended, and releases it.
+ */
 ZMQ_EXPORT void zmq_threadclose(void *thread);
+
+/**
+ * Sleeps for some seconds, or until a signal arrives. A negative number is refused with `EINVAL`.
+ */
+ZMQ_EXPORT void zmq_sleep(int seconds);
+
+/**
+ * Makes an empty timer set. NULL with `ENOMEM` or `EMFILE`. Source: zmq_timers(3).
+ */
+ZMQ_EXPORT void *zmq_timers_new(void);
+
+/**
+ * Destroys a timer set and sets the caller's pointer to NULL. 0, or -1 with `EFAULT`. Source: zmq_timers(3).
+ */
+ZMQ_EXPORT int zmq_timers_destroy(void **timers_p);
+
+/**
+ * Adds a timer that is due every `interval` milliseconds. Its id (1 or more), or -1 with `EFAULT` or `ENOMEM`.
+ * Source: zmq_timers(3).
+ */
+ZMQ_EXPORT int zmq_timers_add(void *timers, size_t interval, zmq_timer_fn *handler, void *arg);
+
+/**
+ * Cancels a timer. 0, or -1 with `EFAULT`, or with `EINVAL` when the id is unknown or was cancelled. Source:
+ * zmq_timers(3).
+ */
+ZMQ_EXPORT int zmq_timers_cancel(void *timers, int timer_id);
+
+/**
+ * Makes a timer due every `interval` milliseconds, the first time that long from now. 0, or -1 with `EFAULT` or,
+ * for an unknown id, `EINVAL`. Source: zmq_timers(3).
+ */
+ZMQ_EXPORT int zmq_timers_set_interval(void *timers, int timer_id, size_t interval);
+
+/**
+ * Makes a timer due its interval from now. 0, or -1 with `EFAULT` or, for an unknown id, `EINVAL`. Source:
+ * zmq_timers(3).
+ */
+ZMQ_EXPORT int zmq_timers_reset(void *timers, int timer_id);
+
+/**
+ * Milliseconds until the next timer is due, 0 when one is; -1 when there is none, and with `EFAULT`. Source:
+ * zmq_timers(3).
+ */
+ZMQ_EXPORT long zmq_timers_timeout(void *timers);
+
+/**
+ * Runs the handlers of all timers that are due, the earliest first. 0, or -1 with `EFAULT`. Source: zmq_timers(3).
+ */
+ZMQ_EXPORT int zmq_timers_execute(void *timers);
+
+/**
+ * Writes `size` bytes as `size` * 5 / 4 characters and a final 0. `dest`, or NULL with `EINVAL` when `size` is no
+ * multiple of 4, or `EFAULT`. Source: zmq_z85_encode(3).
+ */
+ZMQ_EXPORT char *zmq_z85_encode(char *dest, const uint8_t *data, size_t size);
+
+/**
+ * Writes the bytes that `string` stands for, four for each five characters. `dest`, or NULL with `EINVAL` when
+ * `string` is empty, has a length that is no multiple of 5, a character that is no digit, or a group beyond 32
+ * bits, or `EFAULT`. Source: zmq_z85_decode(3).
+ */
+ZMQ_EXPORT uint8_t *zmq_z85_decode(uint8_t *dest, const char *string);
+
+/**
+ * -1 with `ENOTSUP`: this build has no cryptography. Source: zmq_curve_keypair(3).
+ */
+ZMQ_EXPORT int zmq_curve_keypair(char *z85_public_key, char *z85_secret_key);
+
+/**
+ * -1 with `ENOTSUP`: this build has no cryptography. Source: zmq_curve_public(3).
+ */
+ZMQ_EXPORT int zmq_curve_public(char *z85_public_key, const char *z85_secret_key);
 
 #ifdef __cplusplus
 }  // extern "C"
