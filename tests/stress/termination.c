@@ -41,7 +41,10 @@ static void on_signal (int number UNUSED)
 static void *add_socket (int type)
 {
     CHECK (socket_count < SOCKETS_MAX);
-    return sockets[socket_count++] = new_socket (context, type);
+    void *socket = sockets[socket_count++] = new_socket (context, type);
+    set_int (socket, ZMQ_SNDHWM, 1);
+    set_int (socket, ZMQ_RCVHWM, 1);
+    return socket;
 }
 
 /* A bound and a connected socket, in that order. */
@@ -58,10 +61,9 @@ static void set_up (void)
 {
     void *peer;
     socket_count = 0;
-    if (strcmp (operation, "send") == 0) {
+    if (strcmp (operation, "send") == 0)
         add_pair (ZMQ_PULL, ZMQ_PUSH, &peer, &target);
-        set_int (target, ZMQ_SNDHWM, 1);
-    } else if (strcmp (operation, "monitor") == 0) {
+    else if (strcmp (operation, "monitor") == 0) {
         add_pair (ZMQ_PULL, ZMQ_PUSH, &peer, &target);
         target = sockets[socket_count++] = open_monitor (context, peer, ZMQ_EVENT_BIND_FAILED);
     } else if (strcmp (operation, "proxy") == 0) {
