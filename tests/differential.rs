@@ -39,6 +39,7 @@ programs! {
     errors
     fd_events
     hwm_inproc
+    hwm_net
     messages
     monitor
     multipart
@@ -49,6 +50,7 @@ programs! {
     pubsub
     pushpull
     reqrep
+    threads
     timeouts
     timers
     utils
