@@ -20,6 +20,8 @@ pub struct Library {
     pub name: String,
     /// The folder that holds it as `libzmq.so.5`.
     pub folder: PathBuf,
+    /// The folder that it lies in, with the libraries that it needs itself.
+    pub home: PathBuf,
     /// Environment variables for programs that run on it.
     pub environment: Vec<(&'static str, String)>,
 }
