@@ -101,6 +101,7 @@ pub fn reference() -> Library {
     }
     Library {
         name: "libzmq (zmq crate)".into(),
+        home: folder.clone(),
         folder,
         environment: Vec::new(),
     }
@@ -157,10 +158,11 @@ pub fn command(program: &Path, library: &Library) -> (Command, PathBuf) {
     let number = COUNTER.fetch_add(1, Ordering::Relaxed);
     let folder = scratch("runs").join(format!("{}-{number}", std::process::id()));
     fs::create_dir_all(&folder).expect("a folder to run in");
+    let path = std::env::join_paths([&library.folder, &library.home]).expect("no folder with a colon in its name");
     let mut command = Command::new(program);
     command
         .current_dir(&folder)
-        .env("LD_LIBRARY_PATH", &library.folder)
+        .env("LD_LIBRARY_PATH", path)
         .env_remove("LD_PRELOAD");
     command
         .env_remove("MONOCOQUE_DRIVER")
@@ -303,9 +305,11 @@ fn under_its_name(name: &str, library: &Path) -> Library {
         let _ = fs::remove_file(&link);
         std::os::unix::fs::symlink(library, &link).expect("link to the library");
     }
+    let home = library.parent().expect("a library lies in a folder").to_owned();
     Library {
         name: library.display().to_string(),
         folder,
+        home,
         environment: Vec::new(),
     }
 }
