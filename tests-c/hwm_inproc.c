@@ -16,6 +16,8 @@ static void joined (int sender_type, int sndhwm, int receiver_type, int rcvhwm, 
         set_text (*receiver, ZMQ_ROUTING_ID, "R");
     if (receiver_type == ZMQ_SUB)
         subscribe (*receiver, "");
+    if (receiver_type == ZMQ_XSUB)
+        CHECK (zmq_send (*receiver, "\1", 1, 0) == 1);
     void *binder = sender_binds ? *sender : *receiver, *connector = sender_binds ? *receiver : *sender;
     endpoint_t endpoint;
     fresh_endpoint ("inproc", endpoint);
@@ -220,6 +222,7 @@ int main (void)
     dropping (ZMQ_PUB, ZMQ_SUB, 1, 0, 1);
     dropping (ZMQ_XPUB, ZMQ_SUB, 1, 0, 2);
     dropping (ZMQ_PUB, ZMQ_SUB, 0, 1, 1);
+    dropping (ZMQ_PUB, ZMQ_XSUB, 0, 0, 1);
     nodrop ();
     two_receivers ();
     before_the_bind ();

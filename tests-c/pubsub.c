@@ -185,6 +185,36 @@ static void roles (const char *transport)
     end_context (context);
 }
 
+static void before_the_bind (const char *transport)
+{
+    part ("connected before the bind, over %s", transport);
+    void *context = new_context ();
+    void *sub = new_socket (context, ZMQ_SUB);
+    endpoint_t endpoint;
+    unbound_endpoint (context, transport, endpoint);
+    set_int (sub, ZMQ_RECONNECT_IVL, 10);
+    subscribe (sub, "a");
+    connect_to (sub, endpoint);
+    subscribe (sub, "b");
+    void *pub = new_socket (context, ZMQ_PUB);
+    CHECK (zmq_bind (pub, endpoint) == 0);
+    publish_and_show (pub, sub, news, COUNT (news));
+    close_socket (pub);
+    close_socket (sub);
+
+    pub = new_socket (context, ZMQ_PUB);
+    sub = new_socket (context, ZMQ_SUB);
+    unbound_endpoint (context, transport, endpoint);
+    set_int (pub, ZMQ_RECONNECT_IVL, 10);
+    connect_to (pub, endpoint);
+    subscribe (sub, "c");
+    CHECK (zmq_bind (sub, endpoint) == 0);
+    publish_and_show (pub, sub, news, COUNT (news));
+    close_socket (pub);
+    close_socket (sub);
+    end_context (context);
+}
+
 static void without_peer (void)
 {
     part ("without a peer, and in the wrong direction");
@@ -260,6 +290,8 @@ int main (void)
         counts (transports[i]);
     for (int i = 0; i < COUNT (transports); i++)
         roles (transports[i]);
+    for (int i = 0; i < COUNT (transports); i++)
+        before_the_bind (transports[i]);
     without_peer ();
     inverted ("inproc");
     inverted ("tcp");

@@ -253,6 +253,64 @@ static void welcome (const char *transport)
     close_socket (xpub);
 }
 
+/* Sockets that connect have their queues at once, whether or not there is a peer. */
+static void connecting (const char *transport)
+{
+    part ("the publishers connect, before the subscriber binds, over %s", transport);
+    endpoint_t endpoint;
+    unbound_endpoint (context, transport, endpoint);
+    void *first = new_socket (context, ZMQ_XPUB);
+    void *second = new_socket (context, ZMQ_XPUB);
+    void *xsub = new_socket (context, ZMQ_XSUB);
+    set_int (first, ZMQ_RECONNECT_IVL, 10);
+    set_int (second, ZMQ_RECONNECT_IVL, 10);
+    connect_to (first, endpoint);
+    connect_to (second, endpoint);
+    SEND_BYTES (xsub, "\1a");
+    CHECK (zmq_bind (xsub, endpoint) == 0);
+    wait_driving (first, ZMQ_POLLIN, xsub);
+    show_message ("first", first, 0);
+    wait_driving (second, ZMQ_POLLIN, xsub);
+    show_message ("second", second, 0);
+    put (first, "a|of the first");
+    show_message ("xsub", xsub, 0);
+    put (second, "a|of the second");
+    show_message ("xsub", xsub, 0);
+    put (xsub, "to|both");
+    show_message ("first", first, 0);
+    show_message ("second", second, 0);
+    close_socket (first);
+    put (second, "a|of who is left");
+    show_message ("xsub", xsub, 0);
+    close_socket (second);
+    close_socket (xsub);
+}
+
+static void in_turn (void)
+{
+    part ("three publishers send three messages each");
+    void *xsub = new_socket (context, ZMQ_XSUB), *xpubs[3];
+    endpoint_t endpoint;
+    bind_fresh (xsub, "inproc", endpoint);
+    SEND_BYTES (xsub, "\1");
+    for (int i = 0; i < COUNT (xpubs); i++) {
+        xpubs[i] = new_socket (context, ZMQ_XPUB);
+        connect_to (xpubs[i], endpoint);
+        wait_driving (xpubs[i], ZMQ_POLLIN, xsub);
+        show_message ("xpub", xpubs[i], 0);
+        for (int k = 0; k < 3; k++) {
+            char text[16];
+            snprintf (text, sizeof text, "%c%d|end", 'a' + i, k);
+            put (xpubs[i], text);
+        }
+    }
+    for (int i = 0; i < 9; i++)
+        show_message ("xsub", xsub, 0);
+    for (int i = 0; i < COUNT (xpubs); i++)
+        close_socket (xpubs[i]);
+    close_socket (xsub);
+}
+
 static void directions (void)
 {
     part ("without a peer");
@@ -292,7 +350,9 @@ int main (void)
         before_and_after (transports[i]);
         manual (transports[i]);
         welcome (transports[i]);
+        connecting (transports[i]);
     }
+    in_turn ();
     directions ();
     end_context (context);
     return 0;
