@@ -11,6 +11,7 @@ use std::ops::Deref;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
+use super::pool::{self, Class};
 use crate::error::{Error, Result};
 
 /// Gives a caller's buffer back: called with the buffer and the hint (zmq_msg_init_data(3)), from any thread.
@@ -19,19 +20,17 @@ pub type FreeFn = unsafe extern "C-unwind" fn(*mut c_void, *mut c_void);
 /// How far a [`BodyBuilder`] touches memory ahead of what has arrived, in bytes.
 pub const BODY_WINDOW_BYTES_MAX: usize = 1024 * 1024;
 
-const BLOCK_ALIGNMENT: usize = 16;
-
 /// The head of an allocation. The bytes follow it, 16-aligned, unless there is a free function.
 #[repr(C, align(16))]
 struct Block {
     references: AtomicUsize,
-    /// Bytes of the whole allocation, this head included.
-    size: usize,
+    /// Bytes behind this head.
+    capacity: usize,
     free: Option<FreeFn>,
     hint: *mut c_void,
 }
 
-const _: () = assert!(align_of::<Block>() == BLOCK_ALIGNMENT && size_of::<Block>().is_multiple_of(BLOCK_ALIGNMENT));
+const _: () = assert!(align_of::<Block>() == pool::ALIGNMENT && size_of::<Block>() == pool::HEAD_BYTES);
 
 /// A reference-counted sequence of bytes. Cloning is cheap and shares the bytes.
 #[repr(C)]
@@ -300,12 +299,12 @@ impl BodyBuilder {
         let layout = layout_of(wanted)?;
         // SAFETY: the builder owns the block alone, so its head may be read and the whole may move.
         let moved = unsafe {
-            let old = Layout::from_size_align_unchecked(self.block.as_ref().size, BLOCK_ALIGNMENT);
+            let old = layout_unchecked(self.block.as_ref().capacity);
             alloc::realloc(self.block.as_ptr().cast(), old, layout.size())
         };
         let mut block = NonNull::new(moved.cast::<Block>()).ok_or(Error::NoMemory)?;
         // SAFETY: the head was moved with the allocation.
-        unsafe { block.as_mut() }.size = layout.size();
+        unsafe { block.as_mut() }.capacity = wanted;
         fill_arbitrarily(moved);
         self.block = block;
         self.capacity = wanted;
@@ -320,27 +319,40 @@ impl Drop for BodyBuilder {
     }
 }
 
-fn layout_of(len: usize) -> Result<Layout> {
-    let size = size_of::<Block>().checked_add(len).ok_or(Error::NoMemory)?;
-    Layout::from_size_align(size, BLOCK_ALIGNMENT).map_err(|_| Error::NoMemory)
+fn layout_of(capacity: usize) -> Result<Layout> {
+    let size = size_of::<Block>().checked_add(capacity).ok_or(Error::NoMemory)?;
+    Layout::from_size_align(size, pool::ALIGNMENT).map_err(|_| Error::NoMemory)
 }
 
-/// A new block with one reference, no free function, and `len` bytes of arbitrary content behind its head.
+/// # Safety
+/// [`layout_of`] succeeds for this capacity.
+unsafe fn layout_unchecked(capacity: usize) -> Layout {
+    // SAFETY: as the caller promises.
+    unsafe { Layout::from_size_align_unchecked(size_of::<Block>() + capacity, pool::ALIGNMENT) }
+}
+
+/// A new block with one reference, no free function, and `len` bytes or more of arbitrary content behind its head.
 #[inline]
 fn allocate(len: usize) -> Result<NonNull<Block>> {
-    let layout = layout_of(len)?;
-    // SAFETY: the layout has the size of a head at least.
-    let memory = unsafe { alloc::alloc(layout) };
-    let block = NonNull::new(memory.cast::<Block>()).ok_or(Error::NoMemory)?;
-    fill_arbitrarily(memory);
+    let (memory, capacity) = match Class::of(len) {
+        Some(class) => (pool::take(class), class.len()),
+        None => {
+            let layout = layout_of(len)?;
+            // SAFETY: the layout has the size of a head at least.
+            (NonNull::new(unsafe { alloc::alloc(layout) }), len)
+        }
+    };
+    let memory = memory.ok_or(Error::NoMemory)?;
+    fill_arbitrarily(memory.as_ptr());
+    let block = memory.cast::<Block>();
     let head = Block {
         references: AtomicUsize::new(1),
-        size: layout.size(),
+        capacity,
         free: None,
         hint: ptr::null_mut(),
     };
     // SAFETY: the memory is ours, large enough and aligned.
-    unsafe { block.as_ptr().write(head) };
+    unsafe { block.write(head) };
     Ok(block)
 }
 
@@ -348,10 +360,13 @@ fn allocate(len: usize) -> Result<NonNull<Block>> {
 /// `block` came from [`allocate`] and nothing refers to it any more.
 #[inline]
 unsafe fn deallocate(block: NonNull<Block>) {
-    // SAFETY: the head records the layout that the block was allocated with.
-    unsafe {
-        let layout = Layout::from_size_align_unchecked(block.as_ref().size, BLOCK_ALIGNMENT);
-        alloc::dealloc(block.as_ptr().cast(), layout);
+    // SAFETY: the block is alive.
+    let capacity = unsafe { block.as_ref() }.capacity;
+    match Class::of(capacity) {
+        // SAFETY: blocks of such a capacity come from the pool, whose capacities are those of the classes.
+        Some(class) => unsafe { pool::give(class, block.cast()) },
+        // SAFETY: the head records the capacity that the block was allocated with.
+        None => unsafe { alloc::dealloc(block.as_ptr().cast(), layout_unchecked(capacity)) },
     }
 }
 

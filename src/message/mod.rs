@@ -1,7 +1,8 @@
 //! The message object of the C interface: a 64-byte `zmq_msg_t`, and the reference-counted bodies behind it.
 //!
 //! A message belongs to one thread at a time; bodies and metadata are shared between threads by reference counts. Nothing
-//! here locks, and a free function runs exactly once, on the thread that drops the last reference, with no lock held.
+//! here waits for a lock, and a free function runs exactly once, on the thread that drops the last reference, with no lock
+//! held.
 //!
 //! Nothing in a message depends on its own address, because C programs copy the 64 bytes about. The first eight bytes
 //! hold a magic number, so that a message which was closed or never initialised is recognised instead of followed.
@@ -9,6 +10,7 @@
 
 mod body;
 mod metadata;
+mod pool;
 
 use std::ffi::c_void;
 use std::fmt;

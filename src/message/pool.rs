@@ -1,0 +1,430 @@
+//! Recycled memory of bodies from 128 bytes to 1 MiB: one thread allocates them, another frees them, and a general allocator
+//! makes such threads wait for each other and gives the pages back to the system in between.
+//!
+//! Sizes are rounded up to classes, four to a doubling. Every thread keeps a few idle blocks of each class and exchanges
+//! them in batches with the depot, under one short lock. What is idle is bounded: [`THREAD_BYTES_MAX`] in a thread, and an
+//! adaptive bound in the depot. A burst's memory goes as the burst drains; that of a queue which runs full and empty again
+//! and again is kept.
+//! Nobody ever waits for the lock: a forked child may inherit it locked. Whoever finds it taken goes to the system instead.
+//! A thread's idle blocks go to the depot when it ends. No foreign code runs here but the system's allocator.
+
+use std::alloc::{self, Layout};
+use std::cell::Cell;
+use std::hint;
+use std::ptr::NonNull;
+use std::sync::{Mutex, MutexGuard, TryLockError};
+
+use crate::sys::clock;
+
+/// Bytes that a block has beyond those of its class.
+pub(super) const HEAD_BYTES: usize = 32;
+
+/// The alignment of every block.
+pub(super) const ALIGNMENT: usize = 16;
+
+const CLASS_BYTES_MIN: usize = 1 << CLASS_BITS_MIN;
+const CLASS_BYTES_MAX: usize = 1 << CLASS_BITS_MAX;
+const CLASS_BITS_MIN: usize = 7;
+const CLASS_BITS_MAX: usize = 20;
+const CLASS_COUNT: usize = 4 * (CLASS_BITS_MAX - CLASS_BITS_MIN) + 1;
+
+/// A batch holds up to this many bytes and blocks, one block at least.
+const BATCH_BYTES_MAX: usize = 256 * 1024;
+const BATCH_BLOCKS_MAX: usize = 32;
+
+/// A thread keeps at most this many idle bytes.
+const THREAD_BYTES_MAX: usize = 1024 * 1024;
+
+/// The depot's bound at first, and at most. It is raised by what was given back and then missed within
+/// [`MISSED_WITHIN_NS`], and lowered every [`PERIOD_NS`] by what lay idle all that time.
+const DEPOT_BYTES_MIN: usize = 1024 * 1024;
+const DEPOT_BYTES_MAX: usize = 128 * 1024 * 1024;
+const MISSED_WITHIN_NS: u64 = 100_000_000;
+const PERIOD_NS: u64 = 1_000_000_000;
+
+/// How often a taken lock is tried again: longer than the lock is held by a thread that runs.
+const LOCK_TRIES: u32 = 64;
+
+static DEPOT: Depot = Depot::new();
+
+thread_local! {
+    static MINE: Magazines<'static> = const { Magazines::new(&DEPOT) };
+}
+
+/// A size of blocks that are recycled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Class(u8);
+
+impl Class {
+    /// The smallest class whose blocks have `len` bytes behind their head; none when such blocks are not recycled.
+    #[inline]
+    pub(super) fn of(len: usize) -> Option<Class> {
+        if !(CLASS_BYTES_MIN..=CLASS_BYTES_MAX).contains(&len) {
+            return None;
+        }
+        let last = len - 1;
+        let doubling = last.ilog2() as usize;
+        // The two bits below the highest one tell the quarter; from 4 to 7 with the highest one.
+        let quarter = last >> (doubling - 2);
+        Some(Class(((doubling + 1 - CLASS_BITS_MIN) * 4 + quarter - 7) as u8))
+    }
+
+    /// The bytes behind the head of a block.
+    pub(super) fn len(self) -> usize {
+        (4 + self.index() % 4) << (CLASS_BITS_MIN - 2 + self.index() / 4)
+    }
+
+    fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
+    fn batch_blocks(self) -> usize {
+        (BATCH_BYTES_MAX / self.len()).clamp(1, BATCH_BLOCKS_MAX)
+    }
+
+    fn layout(self) -> Layout {
+        // SAFETY: the alignment is a power of two, and the size is far from overflowing.
+        unsafe { Layout::from_size_align_unchecked(HEAD_BYTES + self.len(), ALIGNMENT) }
+    }
+}
+
+/// Memory for a block of the class, with arbitrary content. None when the system has none.
+#[inline]
+pub(super) fn take(class: Class) -> Option<NonNull<u8>> {
+    let recycled = MINE.try_with(|mine| mine.take(class)).ok().flatten();
+    recycled.map(NonNull::cast).or_else(|| DEPOT.make(class))
+}
+
+/// Takes the memory of a block back.
+///
+/// # Safety
+/// The memory came from [`take`] for this class, and nothing refers to it any more.
+#[inline]
+pub(super) unsafe fn give(class: Class, memory: NonNull<u8>) {
+    let block: NonNull<Idle> = memory.cast();
+    // SAFETY: the caller gives the block away.
+    let kept = MINE.try_with(|mine| unsafe { mine.give(class, block) });
+    if kept.is_err() {
+        // SAFETY: the thread is being torn down and did not keep the block.
+        unsafe { DEPOT.unmake(class, block) };
+    }
+}
+
+/// What is written over the head of an idle block.
+#[repr(C)]
+struct Idle {
+    next: Option<NonNull<Idle>>,
+    /// The next batch of the class, while this block is the first of one in the depot.
+    next_batch: Option<NonNull<Idle>>,
+    /// Blocks in the batch that this block is the first of.
+    batch_blocks: usize,
+}
+
+const _: () = assert!(size_of::<Idle>() <= HEAD_BYTES && align_of::<Idle>() <= ALIGNMENT);
+
+/// Idle blocks of one class, last in, first out.
+#[derive(Default)]
+struct Batch {
+    first: Option<NonNull<Idle>>,
+    blocks: usize,
+}
+
+impl Batch {
+    const EMPTY: Batch = Batch { first: None, blocks: 0 };
+
+    /// # Safety
+    /// The block is idle, of the batch's class, and given away.
+    unsafe fn push(&mut self, block: NonNull<Idle>) {
+        let idle = Idle {
+            next: self.first,
+            next_batch: None,
+            batch_blocks: 0,
+        };
+        // SAFETY: the block is large enough, aligned, and the batch's alone.
+        unsafe { block.write(idle) };
+        self.first = Some(block);
+        self.blocks += 1;
+    }
+
+    fn pop(&mut self) -> Option<NonNull<Idle>> {
+        let block = self.first?;
+        // SAFETY: the blocks of a batch are alive and begin with an `Idle`.
+        self.first = unsafe { block.as_ref() }.next;
+        self.blocks -= 1;
+        Some(block)
+    }
+}
+
+/// The idle blocks of one thread.
+struct Magazines<'depot> {
+    depot: &'depot Depot,
+    /// Bytes of all classes.
+    bytes: Cell<usize>,
+    classes: [Magazine; CLASS_COUNT],
+}
+
+/// The idle blocks of one class in one thread. Two batches, so that a thread which takes and gives in turn does not go to
+/// the depot each time.
+struct Magazine {
+    loaded: Cell<Batch>,
+    /// Full or empty.
+    spare: Cell<Batch>,
+}
+
+impl Magazine {
+    const fn new() -> Magazine {
+        Magazine {
+            loaded: Cell::new(Batch::EMPTY),
+            spare: Cell::new(Batch::EMPTY),
+        }
+    }
+}
+
+impl<'depot> Magazines<'depot> {
+    const fn new(depot: &'depot Depot) -> Magazines<'depot> {
+        Magazines {
+            depot,
+            bytes: Cell::new(0),
+            classes: [const { Magazine::new() }; CLASS_COUNT],
+        }
+    }
+
+    fn take(&self, class: Class) -> Option<NonNull<Idle>> {
+        let magazine = &self.classes[class.index()];
+        let mut loaded = magazine.loaded.take();
+        if loaded.blocks == 0 {
+            loaded = magazine.spare.take();
+        }
+        if loaded.blocks == 0 {
+            loaded = self.depot.take(class).unwrap_or_default();
+            self.bytes.update(|bytes| bytes + loaded.blocks * class.len());
+        }
+        let block = loaded.pop();
+        magazine.loaded.set(loaded);
+        if block.is_some() {
+            self.bytes.update(|bytes| bytes - class.len());
+        }
+        block
+    }
+
+    /// # Safety
+    /// The block is of the class, made by the depot, idle, and given away.
+    unsafe fn give(&self, class: Class, block: NonNull<Idle>) {
+        if self.bytes.get() + class.len() > THREAD_BYTES_MAX {
+            self.empty();
+        }
+        let magazine = &self.classes[class.index()];
+        let mut loaded = magazine.loaded.take();
+        if loaded.blocks >= class.batch_blocks() {
+            let full = magazine.spare.replace(std::mem::take(&mut loaded));
+            self.bytes.update(|bytes| bytes - full.blocks * class.len());
+            self.depot.give(class, full);
+        }
+        // SAFETY: the caller gives the block away, and it is of this class.
+        unsafe { loaded.push(block) };
+        magazine.loaded.set(loaded);
+        self.bytes.update(|bytes| bytes + class.len());
+    }
+
+    /// Gives all blocks to the depot.
+    fn empty(&self) {
+        for (magazine, index) in self.classes.iter().zip(0_u8..) {
+            self.depot.give(Class(index), magazine.loaded.take());
+            self.depot.give(Class(index), magazine.spare.take());
+        }
+        self.bytes.set(0);
+    }
+}
+
+impl Drop for Magazines<'_> {
+    fn drop(&mut self) {
+        self.empty();
+    }
+}
+
+/// The idle blocks that no thread keeps, and the source of all blocks.
+struct Depot {
+    shelves: Mutex<Shelves>,
+}
+
+impl Depot {
+    const fn new() -> Depot {
+        Depot {
+            shelves: Mutex::new(Shelves::EMPTY),
+        }
+    }
+
+    /// A new block. None when the system has no memory.
+    #[cold]
+    fn make(&self, class: Class) -> Option<NonNull<u8>> {
+        if let Some(mut shelves) = self.lock() {
+            shelves.miss(class.len(), clock::now_ns());
+        }
+        // SAFETY: the layout has the size of a head at least.
+        NonNull::new(unsafe { alloc::alloc(class.layout()) })
+    }
+
+    /// # Safety
+    /// The block is of the class, made by this depot, idle, and given away.
+    #[cold]
+    unsafe fn unmake(&self, class: Class, block: NonNull<Idle>) {
+        // SAFETY: blocks are made with the layout of their class.
+        unsafe { alloc::dealloc(block.as_ptr().cast(), class.layout()) };
+    }
+
+    fn unmake_all(&self, class: Class, mut batch: Batch) {
+        while let Some(block) = batch.pop() {
+            // SAFETY: the blocks of a batch are idle and of its class, and this one has left the batch.
+            unsafe { self.unmake(class, block) };
+        }
+    }
+
+    fn take(&self, class: Class) -> Option<Batch> {
+        self.lock()?.take(class)
+    }
+
+    /// Keeps the blocks of a batch, and returns to the system what is beyond the bound then.
+    fn give(&self, class: Class, batch: Batch) {
+        if batch.blocks == 0 {
+            return;
+        }
+        let Some(mut shelves) = self.lock() else {
+            return self.unmake_all(class, batch);
+        };
+        shelves.give(class, batch);
+        if shelves.idle_bytes > DEPOT_BYTES_MIN {
+            shelves.adapt(clock::now_ns());
+        }
+        while let Some((class, surplus)) = shelves.take_surplus() {
+            drop(shelves);
+            self.unmake_all(class, surplus);
+            let Some(again) = self.lock() else { return };
+            shelves = again;
+        }
+    }
+
+    /// None when another thread holds the lock, or held it when this process was forked.
+    fn lock(&self) -> Option<MutexGuard<'_, Shelves>> {
+        for _ in 0..LOCK_TRIES {
+            match self.shelves.try_lock() {
+                Ok(shelves) => return Some(shelves),
+                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => hint::spin_loop(),
+            }
+        }
+        None
+    }
+}
+
+/// Batches by class.
+struct Shelves {
+    /// Bytes of all batches.
+    idle_bytes: usize,
+    /// The bound of `idle_bytes`.
+    idle_bytes_max: usize,
+    /// The least that `idle_bytes` was since the period began.
+    idle_bytes_least: usize,
+    period_start_ns: u64,
+    /// Bytes that were beyond the bound and were not missed since.
+    surplus_bytes: usize,
+    /// When there was surplus for the last time.
+    surplus_ns: u64,
+    /// How many batches were taken to be used, ever.
+    taken: u64,
+    classes: [Shelf; CLASS_COUNT],
+}
+
+/// The batches of one class, each linked by its first block.
+struct Shelf {
+    first: Option<NonNull<Idle>>,
+    /// The number of the last batch that was taken from here.
+    taken: u64,
+}
+
+// SAFETY: idle blocks belong to whoever holds the shelves, on whatever thread.
+unsafe impl Send for Shelves {}
+
+impl Shelves {
+    const EMPTY: Shelves = Shelves {
+        idle_bytes: 0,
+        idle_bytes_max: DEPOT_BYTES_MIN,
+        idle_bytes_least: 0,
+        period_start_ns: 0,
+        surplus_bytes: 0,
+        surplus_ns: 0,
+        taken: 0,
+        classes: [const { Shelf { first: None, taken: 0 } }; CLASS_COUNT],
+    };
+
+    /// A block has to be made: had the surplus been kept that was given back just before, it would be there.
+    fn miss(&mut self, bytes: usize, now_ns: u64) {
+        if now_ns.saturating_sub(self.surplus_ns) > MISSED_WITHIN_NS {
+            self.surplus_bytes = 0;
+        }
+        let missed = bytes.min(self.surplus_bytes);
+        self.surplus_bytes -= missed;
+        self.idle_bytes_max = DEPOT_BYTES_MAX.min(self.idle_bytes_max + missed);
+    }
+
+    /// Lowers the bound at the end of a period, and notes the time of what is beyond it.
+    fn adapt(&mut self, now_ns: u64) {
+        if now_ns.saturating_sub(self.period_start_ns) > PERIOD_NS {
+            self.idle_bytes_max = DEPOT_BYTES_MIN.max(self.idle_bytes_max.saturating_sub(self.idle_bytes_least));
+            self.idle_bytes_least = self.idle_bytes;
+            self.period_start_ns = now_ns;
+        }
+        if self.idle_bytes > self.idle_bytes_max {
+            self.surplus_ns = now_ns;
+        }
+    }
+
+    /// While there is more than the bound, a batch of the class that was not asked for the longest.
+    fn take_surplus(&mut self) -> Option<(Class, Batch)> {
+        if self.idle_bytes <= self.idle_bytes_max {
+            return None;
+        }
+        let stocked = (0_u8..).zip(&self.classes).filter(|(_, shelf)| shelf.first.is_some());
+        let class = stocked
+            .min_by_key(|(_, shelf)| shelf.taken)
+            .map(|(index, _)| Class(index))?;
+        let batch = self.unlink(class)?;
+        self.surplus_bytes += batch.blocks * class.len();
+        Some((class, batch))
+    }
+
+    fn take(&mut self, class: Class) -> Option<Batch> {
+        self.taken += 1;
+        self.classes[class.index()].taken = self.taken;
+        self.unlink(class)
+    }
+
+    /// The batch is of the class and not empty.
+    fn give(&mut self, class: Class, batch: Batch) {
+        let Some(mut first) = batch.first else { return };
+        let shelf = &mut self.classes[class.index()];
+        // SAFETY: the blocks of a batch are alive and begin with an `Idle`, and the batch is ours.
+        let head = unsafe { first.as_mut() };
+        head.next_batch = shelf.first;
+        head.batch_blocks = batch.blocks;
+        shelf.first = Some(first);
+        self.idle_bytes += batch.blocks * class.len();
+    }
+
+    fn unlink(&mut self, class: Class) -> Option<Batch> {
+        let shelf = &mut self.classes[class.index()];
+        let first = shelf.first?;
+        // SAFETY: the first block of a batch on a shelf is alive and begins with an `Idle`.
+        let head = unsafe { first.as_ref() };
+        shelf.first = head.next_batch;
+        let blocks = head.batch_blocks;
+        self.idle_bytes -= blocks * class.len();
+        self.idle_bytes_least = self.idle_bytes_least.min(self.idle_bytes);
+        Some(Batch {
+            first: Some(first),
+            blocks,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
