@@ -65,8 +65,9 @@ impl Pattern for Dealer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_support::{Rig, parts};
+    use super::super::test_support::{Link, Rig, parts};
     use crate::constants::{ZMQ_DEALER, ZMQ_PROBE_ROUTER, ZMQ_REP, ZMQ_REQ, ZMQ_ROUTER};
+    use crate::error::Error;
 
     #[test]
     fn a_dealer_sends_and_receives_in_turn() {
@@ -81,6 +82,44 @@ mod tests {
         }
         assert_eq!(rig.receive(), Ok(parts(&["re", "1"])));
         assert_eq!(rig.receive(), Ok(parts(&["re", "2"])));
+    }
+
+    #[test]
+    fn a_dealer_deals_to_who_has_room() {
+        let mut rig = Rig::new(ZMQ_DEALER);
+        let [small, large] = [1, 2].map(|limit| {
+            let link = Link {
+                limit,
+                ..Link::default()
+            };
+            rig.attach_as(link).unwrap()
+        });
+        for message in ["1", "2", "3"] {
+            rig.send(&[message]).unwrap();
+        }
+        assert_eq!((rig.can_send(), rig.send(&["refused"])), (false, Err(Error::Again)));
+        assert_eq!(rig.remote_reads(small), Some(parts(&["1"])));
+        assert_eq!((rig.can_send(), rig.send(&["4"])), (true, Ok(())));
+        assert_eq!(rig.remote_reads(small), Some(parts(&["4"])));
+        assert_eq!(
+            [(); 3].map(|()| rig.remote_reads(large)),
+            [Some(parts(&["2"])), Some(parts(&["3"])), None]
+        );
+    }
+
+    #[test]
+    fn a_dealer_has_queues_for_the_peers_that_are_there() {
+        let mut rig = Rig::new(ZMQ_DEALER);
+        assert_eq!((rig.can_send(), rig.send(&["early"])), (false, Err(Error::Again)));
+        let first = rig.attach();
+        rig.send(&["1"]).unwrap();
+        rig.hang_up(first);
+        assert!(rig.pipes.is_empty());
+        assert_eq!((rig.can_send(), rig.send(&["late"])), (false, Err(Error::Again)));
+        assert_eq!(rig.attach(), first, "the number of the pipe is used again");
+        assert_eq!(rig.remote_reads(first), None);
+        rig.send(&["2"]).unwrap();
+        assert_eq!(rig.remote_reads(first), Some(parts(&["2"])));
     }
 
     #[test]

@@ -167,9 +167,9 @@ fn ignore(_: PipeId, _: Record) {}
 mod tests {
     use std::collections::VecDeque;
 
-    use super::super::test_support::{Generator, Parts, Rig};
+    use super::super::test_support::{Generator, Parts, Rig, parts};
     use super::*;
-    use crate::constants::ZMQ_PULL;
+    use crate::constants::*;
 
     /// Peers send at random, messages of one to three parts that say where they come from.
     #[test]
@@ -217,6 +217,55 @@ mod tests {
         let order: Vec<Parts> = std::iter::from_fn(|| rig.receive().ok()).collect();
         assert_eq!(order.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 1]);
         assert_eq!(order[1], [b"b1".to_vec()]);
+    }
+
+    fn receiver(socket_type: i32) -> Rig {
+        let mut rig = Rig::new(socket_type);
+        if socket_type == ZMQ_SUB {
+            rig.pattern.subscribe(&mut rig.pipes, b"").unwrap();
+        }
+        rig
+    }
+
+    #[test]
+    fn every_type_that_receives_from_many_takes_from_them_in_turn() {
+        for socket_type in [ZMQ_PULL, ZMQ_DEALER, ZMQ_ROUTER, ZMQ_SUB, ZMQ_XSUB] {
+            let mut rig = receiver(socket_type);
+            let peers = ["a", "b", "c"].map(|name| (name, rig.attach_routed(name)));
+            for (name, peer) in peers {
+                for number in ["1", "2", "3"] {
+                    rig.remote_sends(peer, &[name, number]);
+                }
+            }
+            for number in ["1", "2", "3"] {
+                for (name, _) in peers {
+                    let message = rig.receive().unwrap();
+                    assert!(message.ends_with(&parts(&[name, number])), "{socket_type}: {message:?}");
+                }
+            }
+            assert_eq!(rig.receive(), Err(Error::Again));
+        }
+    }
+
+    #[test]
+    fn a_peer_has_a_queue_until_it_goes_and_was_read() {
+        for socket_type in [ZMQ_PULL, ZMQ_DEALER, ZMQ_ROUTER, ZMQ_SUB, ZMQ_XSUB] {
+            let mut rig = receiver(socket_type);
+            let stays = rig.attach_routed("stays");
+            let goes = rig.attach_routed("goes");
+            rig.remote_sends(goes, &["last words"]);
+            rig.hang_up(goes);
+            assert_eq!(rig.receive().unwrap().last().unwrap(), b"last words");
+            assert!(rig.pipes.end(goes).is_none_or(|end| end.is_finished()));
+            rig.detach(goes);
+            assert_eq!(rig.attach_routed("new"), goes, "the number of the pipe is used again");
+            assert_eq!(rig.receive(), Err(Error::Again));
+            rig.remote_sends(goes, &["first words"]);
+            rig.remote_sends(stays, &["still here"]);
+            let mut heard = [(); 2].map(|()| rig.receive().unwrap().pop().unwrap());
+            heard.sort();
+            assert_eq!(heard.to_vec(), parts(&["first words", "still here"]));
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl Session {
             Destination::Ipc(address) => match ipc::start_connect(address) {
                 Ok((fd, Ok(()))) => self.connect_started(reactor, Ok(fd)),
                 Ok((fd, Err(error))) => {
-                    self.life.lock().fd = Some(fd);
+                    self.life.lock().fd = Some(fd.into());
                     self.connect_started(reactor, Err(error));
                 }
                 Err(error) => self.connect_started(reactor, Err(error)),
@@ -104,7 +104,7 @@ impl Session {
                     reactor.timer_after(time, self.clone(), CONNECT_TIMEOUT)
                 });
                 let mut life = self.life.lock();
-                life.fd = Some(fd);
+                life.fd = Some(fd.into());
                 life.operations += 1;
                 life.connect = Some(token);
                 life.timer = timer;

@@ -3,7 +3,7 @@
 //!
 //! Invariant: a descriptor is closed when no operation on it is outstanding.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use super::{Session, Side};
 use crate::constants::*;
 use crate::reactor::Reactor;
 use crate::reactor::driver::receive_now;
+use crate::sys::descriptors::Descriptor;
 
 /// What a peer sent after we closed is read and dropped up to this many times a buffer, so that the close is no reset.
 const DISCARDS_MAX: usize = 16;
@@ -34,6 +35,8 @@ impl Session {
         };
         self.cancel_timer(reactor);
         self.reader.lock().close();
+        // Whoever hears of the loss may send at once: that is for the next connection.
+        self.writer.lock().stop();
         match (loss, stage) {
             (Loss::Protocol(error), Stage::Handshake) => {
                 if let Some(kind) = error.event() {
@@ -77,7 +80,7 @@ impl Session {
         self.wait_to_connect(reactor);
     }
 
-    fn hang_up(&self, reactor: &mut Reactor, fd: OwnedFd) {
+    fn hang_up(&self, reactor: &mut Reactor, fd: Descriptor) {
         drop(SockRef::from(&fd).shutdown(std::net::Shutdown::Write));
         let mut scratch = reactor.take_scratch();
         for _ in 0..DISCARDS_MAX {

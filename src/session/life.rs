@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 use super::{Session, Side};
 use crate::error::Result;
 use crate::reactor::{Completion, Handler, Reactor, TimerId, Token};
+use crate::sys::descriptors::Descriptor;
 use crate::zmtp::ProtocolError;
 
 // Commands.
@@ -64,7 +65,7 @@ pub(super) enum Loss {
 /// The state of a session's life.
 pub struct Life {
     pub(super) stage: Stage,
-    pub(super) fd: Option<OwnedFd>,
+    pub(super) fd: Option<Descriptor>,
     pub(super) operations: u32,
     pub(super) read: Option<Token>,
     pub(super) write: Option<Token>,
@@ -81,7 +82,7 @@ impl Life {
     pub(super) fn new(fd: Option<OwnedFd>) -> Life {
         Life {
             stage: Stage::Waiting,
-            fd,
+            fd: fd.map(Descriptor::from),
             operations: 0,
             read: None,
             write: None,

@@ -13,6 +13,7 @@ use super::{Event, Owner, Session, Settings, next_id};
 use crate::constants::{ZMQ_EVENT_ACCEPT_FAILED, ZMQ_EVENT_ACCEPTED, ZMQ_EVENT_CLOSED};
 use crate::options::Filters;
 use crate::reactor::{Completion, Handler, Link, Reactor, Token};
+use crate::sys::descriptors::Descriptor;
 use crate::sys::mutex::Mutex;
 use crate::transport::{ipc, tcp};
 
@@ -40,7 +41,7 @@ pub struct Listener {
 }
 
 struct State {
-    fd: Option<OwnedFd>,
+    fd: Option<Descriptor>,
     token: Option<Token>,
     closing: bool,
 }
@@ -71,7 +72,7 @@ impl Listener {
             links,
             sessions: Mutex::new(Vec::new()),
             state: Mutex::new(State {
-                fd: Some(fd),
+                fd: Some(fd.into()),
                 token: None,
                 closing: false,
             }),

@@ -93,6 +93,11 @@ impl WriteHalf {
         self.flush();
     }
 
+    /// The connection is lost: nothing more is written to it.
+    pub(super) fn stop(&mut self) {
+        self.phase = Phase::Closed;
+    }
+
     /// The connection is gone. What the kernel did not take completely stays for the next one, if there may be one; the
     /// number of messages that are lost otherwise is given back.
     pub(super) fn close(&mut self, again: bool) -> u64 {

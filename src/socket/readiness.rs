@@ -3,19 +3,20 @@
 //! The contract of ZMQ_FD (zmq_getsockopt(3)) is edge-triggered: the descriptor becomes readable when readiness rises from
 //! what any call last reported, and stays so until ZMQ_EVENTS is read.
 
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 
 use super::Socket;
 use crate::constants::{ZMQ_POLLIN, ZMQ_POLLOUT};
 use crate::error::Result;
+use crate::sys::descriptors::Descriptor;
 use crate::sys::waiter::{Waiter, drain, new_eventfd, signal};
 
 /// Who waits for a socket.
 #[derive(Default)]
 pub(super) struct Readiness {
     waiters: Vec<Arc<Waiter>>,
-    eventfd: Option<OwnedFd>,
+    eventfd: Option<Descriptor>,
     reported: i32,
 }
 

@@ -1,6 +1,7 @@
 //! The few system calls and primitives that no crate wraps. Knows nothing of the rest of the library.
 
 pub mod clock;
+pub mod descriptors;
 pub mod errno;
 pub mod futex;
 pub mod lock;

@@ -11,6 +11,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::descriptors::Descriptor;
 use super::{clock, errno};
 use crate::error::{Error, Result};
 
@@ -22,7 +23,7 @@ const NOTIFIED: u32 = 2;
 #[derive(Debug)]
 pub struct Waiter {
     state: AtomicU32,
-    eventfd: OwnedFd,
+    eventfd: Descriptor,
     process: u32,
 }
 
@@ -119,14 +120,14 @@ impl Waiter {
 }
 
 /// A new non-blocking eventfd.
-pub fn new_eventfd() -> Result<OwnedFd> {
+pub fn new_eventfd() -> Result<Descriptor> {
     // SAFETY: no pointers; the result is checked.
     let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
     if fd < 0 {
         return Err(Error::from_errno(errno::current()));
     }
     // SAFETY: a descriptor that was just created and that nothing else owns.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) }.into())
 }
 
 /// Makes an eventfd readable.

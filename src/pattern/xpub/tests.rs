@@ -158,6 +158,35 @@ fn what_peers_send_is_delivered_as_it_is() {
     assert_eq!(rig.remote_reads(peer), Some(parts(&["t"])));
 }
 
+/// libzmq takes all that one peer sent before it looks at the next: here nobody waits for a busy neighbour.
+#[test]
+fn peers_are_heard_in_the_order_in_which_they_send() {
+    let mut rig = Rig::new(ZMQ_XPUB);
+    let peers = [("a", rig.attach()), ("b", rig.attach())];
+    for number in ["1", "2"] {
+        for (name, peer) in peers {
+            rig.remote_sends(peer, &[name, number]);
+        }
+    }
+    for number in ["1", "2"] {
+        for (name, _) in peers {
+            assert_eq!(rig.receive(), Ok(parts(&[name, number])));
+        }
+    }
+}
+
+#[test]
+fn a_publisher_discards_what_its_subscribers_send() {
+    let mut rig = Rig::new(ZMQ_PUB);
+    let peer = rig.attach();
+    rig.remote_sends(peer, &["user", "message"]);
+    assert!(!rig.pipes.end(peer).unwrap().poll(), "it was read");
+    assert_eq!((rig.can_receive(), rig.receive()), (false, Err(Error::NotSupported)));
+    rig.remote_sends(peer, &["\u{1}t"]);
+    rig.send(&["t"]).unwrap();
+    assert_eq!(rig.remote_reads(peer), Some(parts(&["t"])));
+}
+
 #[test]
 fn newcomers_are_welcomed() {
     let mut rig = Rig::new(ZMQ_PUB);

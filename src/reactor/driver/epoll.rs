@@ -21,6 +21,7 @@ use super::table::{Table, admit};
 use super::{
     Completion, Driver, Interest, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, ReceivedBuffer, SendBuffers, Token, Waker,
 };
+use crate::sys::descriptors::Descriptor as KeptDescriptor;
 
 /// Events taken per turn.
 const EVENTS_MAX: usize = 128;
@@ -40,7 +41,7 @@ const BROKEN: u32 = (libc::EPOLLERR | libc::EPOLLHUP) as u32;
 
 /// The driver over one epoll instance.
 pub(super) struct EpollDriver {
-    epoll: OwnedFd,
+    epoll: KeptDescriptor,
     operations: Table<Token, Operation>,
     descriptors: Table<RawFd, Descriptor>,
     /// Descriptors whose registration may differ from what their operations want.
@@ -90,7 +91,7 @@ impl EpollDriver {
             return Err(errno());
         }
         // SAFETY: a descriptor that was just created and that nothing else owns.
-        let epoll = unsafe { OwnedFd::from_raw_fd(fd) };
+        let epoll = unsafe { OwnedFd::from_raw_fd(fd) }.into();
         let waker = Waker::new()?;
         control(
             &epoll,
@@ -100,7 +101,7 @@ impl EpollDriver {
             WAKE,
         )?;
         Ok(Self {
-            epoll,
+            epoll: epoll.into(),
             operations: Table::default(),
             descriptors: Table::default(),
             changed: Vec::new(),

@@ -8,7 +8,7 @@ mod operation;
 mod ring;
 
 use std::collections::VecDeque;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,7 @@ use super::table::{Table, admit};
 use super::{
     Completion, Driver, Interest, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, ReceivedBuffer, SendBuffers, Token, Waker,
 };
+use crate::sys::descriptors::Mark;
 
 /// Completion queue entries handed out per turn.
 const BATCH_MAX: usize = 256;
@@ -41,6 +42,8 @@ const REAP_TURN: Duration = Duration::from_millis(50);
 
 /// The driver over one ring.
 pub(super) struct UringDriver {
+    /// Dropped before the ring is closed.
+    _mark: Mark,
     ring: IoUring,
     /// Entries that wait for a place in the submission queue; what they point to is in `operations`.
     queued: VecDeque<squeue::Entry>,
@@ -82,6 +85,7 @@ impl UringDriver {
         }
         .map_err(|error| errno_of(&error))?;
         Ok(Self {
+            _mark: Mark::new(ring.as_raw_fd()),
             ring,
             queued: VecDeque::new(),
             operations: Table::default(),

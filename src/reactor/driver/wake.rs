@@ -13,6 +13,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::sys::descriptors::Descriptor;
+
 const AWAKE: u32 = 0;
 const ASLEEP: u32 = 1;
 const NOTIFIED: u32 = 2;
@@ -26,7 +28,7 @@ pub struct Waker {
 #[derive(Debug)]
 struct Shared {
     state: AtomicU32,
-    eventfd: OwnedFd,
+    eventfd: Descriptor,
 }
 
 impl Waker {
@@ -55,7 +57,7 @@ impl Waker {
             return Err(super::buffers::errno());
         }
         // SAFETY: a descriptor that was just created and that nothing else owns.
-        let eventfd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let eventfd = unsafe { OwnedFd::from_raw_fd(fd) }.into();
         Ok(Self {
             shared: Arc::new(Shared {
                 state: AtomicU32::new(AWAKE),

@@ -3,7 +3,8 @@
 //! Reactor thread only. The kernel forgets a descriptor when its file is closed for good, so that what is noted here may be
 //! out of date for one that has no operations; arming it again finds that out.
 
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use crate::sys::descriptors::Descriptor;
+use std::os::fd::{AsRawFd, RawFd};
 
 use crate::reactor::driver::buffers::errno;
 
@@ -27,7 +28,7 @@ impl Registration {
     ///
     /// # Errors
     /// The value of `errno` where the kernel does not watch the descriptor; it is not registered then.
-    pub(super) fn change(&mut self, epoll: &OwnedFd, fd: RawFd, wanted: Option<u32>) -> Result<(), i32> {
+    pub(super) fn change(&mut self, epoll: &Descriptor, fd: RawFd, wanted: Option<u32>) -> Result<(), i32> {
         let Some(events) = wanted else {
             if let Registration::Armed(_) = self {
                 *self = Registration::No;
@@ -69,7 +70,13 @@ impl Registration {
 }
 
 /// `epoll_ctl(2)`.
-pub(super) fn control(epoll: &OwnedFd, operation: libc::c_int, fd: RawFd, events: u32, data: u64) -> Result<(), i32> {
+pub(super) fn control(
+    epoll: &Descriptor,
+    operation: libc::c_int,
+    fd: RawFd,
+    events: u32,
+    data: u64,
+) -> Result<(), i32> {
     let mut event = libc::epoll_event { events, u64: data };
     // SAFETY: the kernel reads the event, a live local.
     let outcome = unsafe { libc::epoll_ctl(epoll.as_raw_fd(), operation, fd, &raw mut event) };
