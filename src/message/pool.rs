@@ -42,6 +42,9 @@ const DEPOT_BYTES_MAX: usize = 128 * 1024 * 1024;
 const MISSED_WITHIN_NS: u64 = 100_000_000;
 const PERIOD_NS: u64 = 1_000_000_000;
 
+/// Blocks of fewer bytes go to the allocator with their pages.
+const DISCARDED_BYTES_MIN: usize = 16 * 1024;
+
 /// How often a taken lock is tried again: longer than the lock is held by a thread that runs.
 const LOCK_TRIES: u32 = 64;
 
@@ -268,6 +271,8 @@ impl Depot {
     /// The block is of the class, made by this depot, idle, and given away.
     #[cold]
     unsafe fn unmake(&self, class: Class, block: NonNull<Idle>) {
+        // SAFETY: as the caller promises.
+        unsafe { discard_pages(class, block) };
         // SAFETY: blocks are made with the layout of their class.
         unsafe { alloc::dealloc(block.as_ptr().cast(), class.layout()) };
     }
@@ -313,6 +318,27 @@ impl Depot {
             }
         }
         None
+    }
+}
+
+/// Gives the pages back that lie wholly in the block: the allocator keeps them as long as anything lies above them.
+///
+/// # Safety
+/// The block is of the class and idle; its content is lost.
+unsafe fn discard_pages(class: Class, block: NonNull<Idle>) {
+    if class.len() < DISCARDED_BYTES_MIN {
+        return;
+    }
+    // SAFETY: no pointers.
+    let Ok(page_bytes) = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }) else {
+        return;
+    };
+    let start = block.addr().get().next_multiple_of(page_bytes);
+    let end = (block.addr().get() + class.layout().size()) / page_bytes * page_bytes;
+    if end > start {
+        let pages = block.as_ptr().with_addr(start).cast();
+        // SAFETY: the pages are the block's alone, and nothing in it is needed. A failure, as for locked memory, leaves them.
+        unsafe { libc::madvise(pages, end - start, libc::MADV_DONTNEED) };
     }
 }
 

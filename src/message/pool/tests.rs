@@ -236,3 +236,36 @@ fn what_was_not_asked_for_the_longest_is_given_back_first() {
     drop(shelves);
     depot.0.unmake_all(class, batch);
 }
+
+#[test]
+fn pages_are_discarded_within_their_block_only() {
+    let depot = TestDepot::new();
+    for class in (0..CLASS_COUNT as u8).map(Class) {
+        let len = HEAD_BYTES + class.len();
+        let blocks: Vec<NonNull<u8>> = (0..8).map(|_| depot.0.make(class).unwrap()).collect();
+        for block in &blocks {
+            // SAFETY: the block has so many bytes and is ours.
+            unsafe { block.write_bytes(7, len) };
+        }
+        for block in blocks.iter().step_by(2) {
+            // SAFETY: as above; the content is of no use any more.
+            unsafe { discard_pages(class, block.cast()) };
+        }
+        for (block, discarded) in blocks.iter().zip([true, false].into_iter().cycle()) {
+            // SAFETY: the block has so many bytes, all of them written.
+            let bytes = unsafe { std::slice::from_raw_parts(block.as_ptr(), len) };
+            let gone = bytes.iter().filter(|byte| **byte == 0).count();
+            assert!(gone + bytes.iter().filter(|byte| **byte == 7).count() == len);
+            assert!(
+                gone == 0 || discarded && class.len() >= DISCARDED_BYTES_MIN,
+                "{class:?}"
+            );
+            // Two of the largest pages there are hold one whole wherever they start.
+            assert!(gone > 0 || !discarded || class.len() < 2 * 65_536, "{class:?}");
+        }
+        for block in blocks {
+            // SAFETY: the block is given away.
+            unsafe { depot.0.unmake(class, block.cast()) };
+        }
+    }
+}
