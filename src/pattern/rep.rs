@@ -203,6 +203,23 @@ mod tests {
     }
 
     #[test]
+    fn requests_are_taken_in_turn() {
+        let mut rig = Rig::new(ZMQ_REP);
+        let peers = [rig.attach(), rig.attach()];
+        for (peer, name) in peers.into_iter().zip(["a", "b"]) {
+            rig.remote_sends(peer, &["", name, "1"]);
+            rig.remote_sends(peer, &["", name, "2"]);
+        }
+        for number in ["1", "2"] {
+            for (peer, name) in peers.into_iter().zip(["a", "b"]) {
+                assert_eq!(rig.receive(), Ok(parts(&[name, number])));
+                rig.send(&["re", number]).unwrap();
+                assert_eq!(rig.remote_reads(peer), Some(parts(&["", "re", number])));
+            }
+        }
+    }
+
+    #[test]
     fn a_reply_to_a_peer_that_is_gone_or_full_is_dropped() {
         let mut rig = Rig::new(ZMQ_REP);
         let gone = rig.attach();
