@@ -164,6 +164,7 @@ impl Session {
     /// One back-off for every cause of failure, with jitter; it starts over after a completed handshake.
     pub(super) fn wait_to_connect(self: &Arc<Self>, reactor: &mut Reactor) {
         let Some(first) = self.settings.reconnect_ms else {
+            self.life.lock().stage = Stage::Waiting;
             return self.end(reactor);
         };
         let interval = {

@@ -98,9 +98,14 @@ impl Session {
             return self.end(reactor);
         }
         self.writer.notify();
+        // Nobody reads any more, so that nothing limits what is read: the end of the stream is seen.
+        self.resume(reactor);
         self.end_if_drained(reactor);
-        let finished = matches!(self.life.lock().stage, Stage::Finished | Stage::Closing);
-        if linger_ms > 0 && !finished {
+        let waits = {
+            let life = self.life.lock();
+            life.stage != Stage::Finished && life.linger.is_none()
+        };
+        if linger_ms > 0 && waits {
             let timer = reactor.timer_after(Duration::from_millis(linger_ms as u64), self.clone(), LINGER);
             self.life.lock().linger = Some(timer);
         }

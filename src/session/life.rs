@@ -135,27 +135,30 @@ impl Handler for Session {
                     self.operation_ended(READ);
                 }
                 match result {
-                    Ok(buffer) if buffer.is_empty() => self.lose(reactor, Loss::Stream(0)),
+                    Ok(buffer) if buffer.is_empty() => self.stream_ended(reactor, 0),
                     Ok(buffer) => {
                         let outcome = self.reader.lock().feed(&buffer);
                         reactor.release(buffer);
                         self.after_reading(reactor, outcome);
                     }
                     Err(libc::ECANCELED) => self.arm_read(reactor),
-                    Err(errno) => self.lose(reactor, Loss::Stream(errno)),
+                    Err(errno) => self.stream_ended(reactor, errno),
                 }
             }
             Completion::Sent { result, buffers, .. } => {
                 self.operation_ended(WRITE);
-                let failed = result.is_err();
                 self.writer.lock().operation_ended(result.unwrap_or(0), buffers);
                 match result {
                     Ok(_) => {
                         self.write_by_operation(reactor);
                         self.end_if_drained(reactor);
                     }
-                    Err(errno) if failed && errno != libc::ECANCELED => self.write_failed(reactor),
-                    Err(_) => {}
+                    Err(libc::ECANCELED) => {}
+                    Err(libc::EPIPE | libc::ECONNRESET) => {
+                        self.writer.lock().stop();
+                        self.write_failed(reactor);
+                    }
+                    Err(errno) => self.lose(reactor, Loss::Stream(errno)),
                 }
             }
             Completion::Accepted { .. } | Completion::Woken => {}

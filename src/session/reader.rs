@@ -59,6 +59,8 @@ pub struct ReadHalf {
     credit: u64,
     limit: u32,
     paused: bool,
+    /// The `errno` that the stream ended with (0: its end), while what came before waits.
+    ended: Option<i32>,
     publishes: bool,
     conflates: bool,
     message_max: Option<u64>,
@@ -84,6 +86,7 @@ impl ReadHalf {
             credit: 0,
             limit: settings.receive_limit,
             paused: false,
+            ended: None,
             publishes: settings.publishes,
             conflates: settings.conflate,
             message_max: settings.message_max,
@@ -119,6 +122,7 @@ impl ReadHalf {
         self.staged.clear();
         self.body = None;
         self.paused = false;
+        self.ended = None;
         self.reply.clear();
     }
 
@@ -282,7 +286,7 @@ impl ReadHalf {
             return (u64::from(self.limit) - used) as usize;
         }
         (self.credit, self.limit) = lanes.to_socket.credit_or_wait(self.sent);
-        if self.limit == 0 {
+        if self.limit == 0 || lanes.to_socket.is_abandoned() {
             return usize::MAX;
         }
         u64::from(self.limit).saturating_sub(self.sent.saturating_sub(self.credit)) as usize
@@ -388,9 +392,21 @@ impl ReadHalf {
         Ok(true)
     }
 
-    /// The socket read what was queued: whether decoding may go on.
-    pub(super) fn resume(&mut self) -> bool {
-        std::mem::take(&mut self.paused)
+    /// The socket read what was queued: what decoding the rest came to, if it was paused.
+    pub(super) fn resume(&mut self) -> Option<Outcome> {
+        if !std::mem::take(&mut self.paused) {
+            return None;
+        }
+        match (self.decode_rest(), self.ended) {
+            (Outcome::Drained, Some(errno)) => Some(Outcome::Ended(errno)),
+            (outcome, _) => Some(outcome),
+        }
+    }
+
+    /// The stream ended. True if what was read waits for the socket: the end is reported after it.
+    pub(super) fn end_after_pause(&mut self, errno: i32) -> bool {
+        self.ended = Some(errno);
+        self.paused
     }
 }
 

@@ -17,14 +17,10 @@ impl Session {
     }
 
     pub(super) fn resume(self: &Arc<Self>, reactor: &mut Reactor) {
-        let outcome = {
-            let mut reader = self.reader.lock();
-            if !reader.resume() {
-                return;
-            }
-            reader.decode_rest()
-        };
-        self.after_reading(reactor, outcome);
+        let outcome = self.reader.lock().resume();
+        if let Some(outcome) = outcome {
+            self.after_reading(reactor, outcome);
+        }
     }
 
     pub(super) fn after_reading(self: &Arc<Self>, reactor: &mut Reactor, mut outcome: Outcome) {
@@ -86,11 +82,16 @@ impl Session {
         life.write = Some(token);
     }
 
+    /// The kernel takes nothing more for a peer that is gone.
     pub(super) fn write_failed(self: &Arc<Self>, reactor: &mut Reactor) {
-        // What the peer sent before it went is still worth reading; the end of the stream follows it.
-        if !self.crowded {
-            self.readable(reactor);
+        // What the peer sent before it went is still worth reading; the end of the stream, or the error, follows it.
+        self.arm_read(reactor);
+    }
+
+    /// The driver read to the end of the stream. What waits for the socket to read comes before the end.
+    pub(super) fn stream_ended(self: &Arc<Self>, reactor: &mut Reactor, errno: i32) {
+        if !self.reader.lock().end_after_pause(errno) {
+            self.lose(reactor, Loss::Stream(errno));
         }
-        self.lose(reactor, Loss::Stream(libc::EPIPE));
     }
 }

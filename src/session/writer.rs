@@ -141,9 +141,10 @@ impl WriteHalf {
                     self.blocked = true;
                     self.call(life::WANT_WRITE);
                 }
-                Err(_) => {
+                Err(errno) => {
                     self.phase = Phase::Closed;
-                    self.call(life::WRITE_FAILED);
+                    let gone = matches!(errno, libc::EPIPE | libc::ECONNRESET);
+                    self.call(if gone { life::WRITE_FAILED } else { life::BREAK });
                 }
             }
         }

@@ -55,6 +55,9 @@ impl Waiter {
         if let Some(waiter) = kept {
             return Ok(waiter);
         }
+        // In a forked child the descriptor of the parent's waiter is closed, and its number may come back at once: the object is
+        // forgotten, not dropped.
+        let _ = MINE.try_with(|mine| mine.take().map(std::mem::forget));
         let waiter = Arc::new(Waiter {
             state: AtomicU32::new(AWAKE),
             eventfd: new_eventfd()?,
