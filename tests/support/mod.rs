@@ -42,17 +42,17 @@ pub fn source_root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Compiles `tests-c/<name>.c`, unless it was compiled since it last changed, and returns the program.
-pub fn program(name: &str) -> PathBuf {
-    let folder = scratch("programs");
+/// Compiles `<name>.c` of that folder of the source tree, unless it was compiled since it or a header last changed, and
+/// returns the program.
+pub fn program(sources: &str, name: &str) -> PathBuf {
+    let folder = scratch("programs").join(sources);
+    fs::create_dir_all(&folder).expect("a folder for programs");
     let _lock = lock("programs");
-    let source = source_root().join("tests-c").join(format!("{name}.c"));
+    let source = source_root().join(sources).join(format!("{name}.c"));
     let binary = folder.join(name);
     let stub = reference().folder.join("libzmq.so.5");
-    let inputs = [source.clone(), source_root().join("tests-c/common.h"), stub.clone()];
-    let headers = fs::read_dir(source_root().join("include"))
-        .expect("include folder")
-        .map(|entry| entry.expect("header").path());
+    let inputs = [source.clone(), stub.clone()];
+    let headers = [sources, "tests-c", "include"].map(headers).into_iter().flatten();
     if is_newer(&binary, inputs.into_iter().chain(headers)) {
         return binary;
     }
@@ -77,6 +77,15 @@ pub fn program(name: &str) -> PathBuf {
     run_to_success(&mut compiler);
     fs::rename(&partial, &binary).expect("rename the compiled program");
     binary
+}
+
+/// The headers in a folder of the source tree.
+fn headers(folder: &str) -> Vec<PathBuf> {
+    let files = fs::read_dir(source_root().join(folder)).expect("a folder of headers");
+    files
+        .map(|entry| entry.expect("a file").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "h"))
+        .collect()
 }
 
 /// The reference library, linked from the archive that the `zmq` crate built.
@@ -204,63 +213,6 @@ pub fn run(program: &Path, arguments: &[&str], library: &Library, limit: Duratio
         stdout: stdout.join().expect("stdout thread"),
         stderr: stderr.join().expect("stderr thread"),
     }
-}
-
-/// The lines that differ, with a few lines around them: `-` the first text, `+` the second.
-pub fn difference(first: &str, second: &str) -> String {
-    const CONTEXT: usize = 4;
-    const MOST: usize = 80;
-    const LINES: usize = 4000;
-    let (first, second): (Vec<&str>, Vec<&str>) = (
-        first.lines().take(LINES).collect(),
-        second.lines().take(LINES).collect(),
-    );
-    let lines = edit_script(&first, &second);
-    let near = |index: usize| {
-        let from = index.saturating_sub(CONTEXT);
-        lines[from..lines.len().min(index + CONTEXT + 1)]
-            .iter()
-            .any(|(sign, _)| *sign != ' ')
-    };
-    let mut text = String::new();
-    let shown = (0..lines.len())
-        .filter(|&index| near(index) || lines[index].1.starts_with('#') && lines[index].0 == ' ')
-        .take(MOST);
-    for index in shown {
-        text.push(lines[index].0);
-        text.push_str(lines[index].1);
-        text.push('\n');
-    }
-    text
-}
-
-/// Pairs the lines up by their longest common subsequence.
-fn edit_script<'a>(first: &[&'a str], second: &[&'a str]) -> Vec<(char, &'a str)> {
-    let width = second.len() + 1;
-    let mut longest = vec![0_u32; (first.len() + 1) * width];
-    for i in (0..first.len()).rev() {
-        for k in (0..second.len()).rev() {
-            longest[i * width + k] = if first[i] == second[k] {
-                longest[(i + 1) * width + k + 1] + 1
-            } else {
-                longest[(i + 1) * width + k].max(longest[i * width + k + 1])
-            };
-        }
-    }
-    let (mut i, mut k, mut lines) = (0, 0, Vec::new());
-    while i < first.len() || k < second.len() {
-        if i < first.len() && k < second.len() && first[i] == second[k] {
-            lines.push((' ', first[i]));
-            (i, k) = (i + 1, k + 1);
-        } else if k == second.len() || i < first.len() && longest[(i + 1) * width + k] >= longest[i * width + k + 1] {
-            lines.push(('-', first[i]));
-            i += 1;
-        } else {
-            lines.push(('+', second[k]));
-            k += 1;
-        }
-    }
-    lines
 }
 
 fn collect(mut stream: impl Read + Send + 'static, done: mpsc::Sender<()>) -> thread::JoinHandle<String> {
