@@ -101,7 +101,7 @@ impl EpollDriver {
             WAKE,
         )?;
         Ok(Self {
-            epoll: epoll.into(),
+            epoll,
             operations: Table::default(),
             descriptors: Table::default(),
             changed: Vec::new(),

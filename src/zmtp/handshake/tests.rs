@@ -253,7 +253,7 @@ fn only_a_ready_command_ends_the_handshake() {
     let after_greeting = |frame: &[u8]| at_once(&[LIBZMQ_GREETING, frame].concat());
     assert_eq!(after_greeting(b"\x00\x05"), Err(ProtocolError::UnexpectedMessage));
     assert_eq!(after_greeting(b"\x05"), Err(ProtocolError::CommandWithMore));
-    assert_eq!(after_greeting(b"\x04\x00"), Err(ProtocolError::MalformedCommand));
+    assert_eq!(after_greeting(b"\x04\x00"), Err(ProtocolError::UnexpectedCommand));
     assert_eq!(
         after_greeting(b"\x04\x07\x04PING\0\0"),
         Err(ProtocolError::UnexpectedCommand)
