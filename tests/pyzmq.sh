@@ -39,7 +39,7 @@ work=$(cd "$work" && pwd)
 if [ ! -e "$work/ready" ]; then
     python3 -m venv "$work/venv"
     "$work/venv/bin/pip" install --quiet --disable-pip-version-check \
-        --only-binary pyzmq pyzmq pytest pytest-asyncio pytest-timeout tornado gevent
+        --only-binary pyzmq pyzmq pytest pytest-asyncio pytest-timeout pytest-rerunfailures tornado gevent
     version=$("$work/venv/bin/python" -c 'import zmq; print(zmq.__version__)')
     # Only pyzmq itself as a source package: its build tools come as wheels, for the metadata alone.
     "$work/venv/bin/pip" download --quiet --disable-pip-version-check \
