@@ -3,13 +3,13 @@
  *
  *   count_syscalls PROGRAM ARGUMENTS...
  *
- * The last line is the sum of those that move data: "data N". io_uring_enter counts among them, as each may start and end
- * operations; the operations themselves are not seen here. */
+ * The last lines are sums: "wake-ups N" reads and writes of event descriptors, "data N" all other calls that move data.
+ * io_uring_enter counts among the latter, as each may start and end operations; the operations themselves are not seen. */
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -45,7 +45,15 @@ static const struct
              {SYS_sched_yield, "sched_yield", 0}};
 #define NAMES ((int) (sizeof names / sizeof *names))
 
-static unsigned long counts[NUMBERS];
+static unsigned long counts[NUMBERS], wake_ups;
+
+static int is_event_descriptor (pid_t thread, uint64_t descriptor)
+{
+    char path[64], target[64] = {0};
+    snprintf (path, sizeof path, "/proc/%d/fd/%d", (int) thread, (int) descriptor);
+    return readlink (path, target, sizeof target - 1) > 0 && strcmp (target, "anon_inode:[eventfd]") == 0;
+}
+
 static void count (pid_t thread)
 {
     struct
@@ -56,8 +64,11 @@ static void count (pid_t thread)
         uint64_t instruction, stack, number, arguments[6];
     } call;
     /* PTRACE_GET_SYSCALL_INFO: 1 is an entry. */
-    if (ptrace (0x420e, thread, (void *) sizeof call, &call) > 0 && call.operation == 1 && call.number < NUMBERS)
+    if (ptrace (0x420e, thread, (void *) sizeof call, &call) > 0 && call.operation == 1 && call.number < NUMBERS) {
         counts[call.number]++;
+        if (call.number == SYS_read || call.number == SYS_write)
+            wake_ups += (unsigned long) is_event_descriptor (thread, call.arguments[0]);
+    }
 }
 
 static void report (void)
@@ -74,7 +85,7 @@ static void report (void)
             }
         printf ("%4ld %-16s %lu\n", number, name, counts[number]);
     }
-    printf ("data %lu\n", data);
+    printf ("wake-ups %lu\ndata %lu\n", wake_ups, data - wake_ups);
 }
 
 int main (int argument_count, char **arguments)

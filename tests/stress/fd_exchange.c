@@ -390,7 +390,7 @@ static void reconnect (void)
     side_t *client = &sides[CLIENT], *server = &sides[SERVER];
     unsigned way = below (&chaos, 6);
     /* A PAIR refuses a second peer while it has the first one's pipe, and inproc does not tell when that is gone. */
-    if (way < 3 && is_inproc () && client->type == ZMQ_PAIR)
+    if (way < 4 && is_inproc () && client->type == ZMQ_PAIR)
         way = 4;
     static const char *const names[] = {"the client went and came back", "the server moved", "the client was made anew",
                                         "the server was made anew", "both were made anew", "nothing"};

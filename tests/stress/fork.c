@@ -161,12 +161,16 @@ int main (int count, char **values)
     push_side = new_socket (context, ZMQ_PUSH);
     pull_side = new_socket (context, ZMQ_PULL);
     reply_side = new_socket (context, ZMQ_REP);
+    void *monitor = open_monitor (context, reply_side, ZMQ_EVENT_DISCONNECTED);
     timers = zmq_timers_new ();
     bind_fresh (pull_side, "tcp", endpoint);
     connect_to (push_side, endpoint);
     bind_fresh (reply_side, "tcp", reply_endpoint);
     pthread_t threads[] = {start (pusher, NULL), start (puller, NULL), start (replier, NULL)};
     stage = "forking";
+    /* Nobody can know of a connection that the kernel accepts during the fork: pusher and puller have theirs, */
+    while (atomic_load (&progress) == 0)
+        sched_yield ();
     for (int i = 0; i < children; i++) {
         pid_t child = fork ();
         CHECK (child != -1);
@@ -182,6 +186,9 @@ int main (int count, char **values)
             printf ("FAILED: child %d ended with status %x\n", i, (unsigned) status);
             return 3;
         }
+        /* and the last child's is gone before the next one. */
+        if (!only_parent)
+            wait_for_event (monitor, ZMQ_EVENT_DISCONNECTED);
         atomic_fetch_add (&progress, 1);
     }
     stage = "the parent's end";
@@ -193,6 +200,7 @@ int main (int count, char **values)
     for (int i = 0; i < COUNT (threads); i++)
         join (threads[i]);
     close_socket (last);
+    close_socket (monitor);
     close_socket (push_side);
     close_socket (pull_side);
     close_socket (reply_side);

@@ -4,21 +4,15 @@
  *   million pull MESSAGES COMMAND...     looks at the pulling side
  *   million push-only MESSAGES PORT, million pull-only MESSAGES PORT     one side
  *
- * The peer is a child of this process; the other side is run by COMMAND (count_syscalls, for example), or as it is. With the
- * allocation counter preloaded a side prints how many allocations it made between its first and its last message. */
+ * The peer is a child of this process; the other side is run by COMMAND (count_syscalls, for example), or as it is. A side
+ * prints how many allocations its process made after its first messages. */
+#include "count_allocations.h"
 #include "stress.h"
-#include <dlfcn.h>
 
 #define SIZE 64
 #define WARM_UP 20000
 
 static void *context, *sock;
-static unsigned long (*allocations) (void);
-
-static unsigned long allocations_now (void)
-{
-    return allocations ? allocations () : 0;
-}
 
 static void push (long messages, int port)
 {
@@ -31,11 +25,11 @@ static void push (long messages, int port)
     unsigned long before = 0;
     for (long i = 0; i < messages; i++) {
         if (i == WARM_UP)
-            before = allocations_now ();
+            before = atomic_load (&allocations);
         memcpy (body, &i, sizeof i);
         CHECK (zmq_send (sock, body, SIZE, 0) == SIZE);
     }
-    unsigned long after = allocations_now ();
+    unsigned long after = atomic_load (&allocations);
     CHECK (zmq_close (sock) == 0);
     end_context (context);
     printf ("push: %ld messages, %lu allocations\n", messages, after - before);
@@ -51,11 +45,11 @@ static void pull (long messages, int port)
     unsigned long before = 0;
     for (long i = 0; i < messages; i++) {
         if (i == WARM_UP)
-            before = allocations_now ();
+            before = atomic_load (&allocations);
         CHECK (zmq_recv (sock, body, SIZE, 0) == SIZE);
         CHECK (memcmp (body, &i, sizeof i) == 0);
     }
-    unsigned long after = allocations_now ();
+    unsigned long after = atomic_load (&allocations);
     close_socket (sock);
     end_context (context);
     printf ("pull: %ld messages, %lu allocations\n", messages, after - before);
@@ -102,7 +96,6 @@ int main (int count, char **values)
     long messages = atol (values[2]);
     if (strstr (side, "-only")) {
         CHECK (count == 4);
-        *(void **) &allocations = dlsym (RTLD_DEFAULT, "stress_allocations");
         context = new_context ();
         (side[3] == 'h' ? push : pull) (messages, atoi (values[3]));
         return 0;

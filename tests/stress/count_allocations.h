@@ -1,5 +1,8 @@
-/* Preloaded, counts the allocations of all threads; stress_allocations() says how many there were. */
-#define _GNU_SOURCE
+/* Part of a program, counts the allocations of all threads, the libraries' too: the program's definitions come before those
+ * of the C library, whose own names (glibc) do the work. */
+#ifndef MONOCOQUE_STRESS_COUNT_ALLOCATIONS_H
+#define MONOCOQUE_STRESS_COUNT_ALLOCATIONS_H
+
 #include <errno.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -10,11 +13,6 @@ extern void *__libc_realloc (void *, size_t);
 extern void *__libc_memalign (size_t, size_t);
 
 static atomic_ulong allocations;
-
-unsigned long stress_allocations (void)
-{
-    return atomic_load (&allocations);
-}
 
 void *malloc (size_t size)
 {
@@ -53,3 +51,5 @@ int posix_memalign (void **memory, size_t alignment, size_t size)
     *memory = result;
     return 0;
 }
+
+#endif
