@@ -28,9 +28,10 @@ const CLASS_BITS_MIN: usize = 7;
 const CLASS_BITS_MAX: usize = 20;
 const CLASS_COUNT: usize = 4 * (CLASS_BITS_MAX - CLASS_BITS_MIN) + 1;
 
-/// A batch holds up to this many bytes and blocks, one block at least.
-const BATCH_BYTES_MAX: usize = 256 * 1024;
-const BATCH_BLOCKS_MAX: usize = 32;
+/// A full batch has about this many bytes: little, so that what is used next was used not long ago.
+const BATCH_BYTES: usize = 64 * 1024;
+/// The fewest and the most blocks of a full batch.
+const BATCH_BLOCKS: (usize, usize) = (4, 32);
 
 /// A thread keeps at most this many idle bytes.
 const THREAD_BYTES_MAX: usize = 1024 * 1024;
@@ -82,7 +83,7 @@ impl Class {
     }
 
     fn batch_blocks(self) -> usize {
-        (BATCH_BYTES_MAX / self.len()).clamp(1, BATCH_BLOCKS_MAX)
+        (BATCH_BYTES / self.len()).clamp(BATCH_BLOCKS.0, BATCH_BLOCKS.1)
     }
 
     fn layout(self) -> Layout {
