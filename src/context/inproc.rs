@@ -118,6 +118,20 @@ impl InprocNames {
         (id, end)
     }
 
+    /// The connecting socket is closed: what it sent still waits for the name; without any the connection is forgotten.
+    pub fn abandon(&self, id: u64) {
+        self.names.lock().pending.retain(|_, waiting| {
+            waiting.retain(|connection| connection.id != id || connection.to_binder.has_messages());
+            !waiting.is_empty()
+        });
+    }
+
+    /// The context ends: nobody binds any more.
+    pub fn clear(&self) {
+        let pending = std::mem::take(&mut self.names.lock().pending);
+        drop(pending);
+    }
+
     /// Forgets a connection that still waits for its name. True if it did.
     pub fn forget(&self, id: u64) -> bool {
         let mut names = self.names.lock();

@@ -183,6 +183,7 @@ impl Context {
             self.state.lock().waiters.retain(|one| !Arc::ptr_eq(one, &waiter));
             waited?;
         }
+        self.names.clear();
         let reactors = std::mem::take(&mut self.state.lock().reactors);
         reactors.into_iter().for_each(Running::stop);
         Ok(())

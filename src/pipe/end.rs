@@ -390,8 +390,12 @@ impl End {
     pub fn close(&mut self, linger_ms: i32) {
         self.roll_back();
         self.outgoing.end();
+        let over = self.incoming.has_ended();
         self.incoming.abandon();
-        self.peer.closed(linger_ms);
+        // A session whose pipe died with its connection may be connecting again, for a new pipe.
+        if !over {
+            self.peer.closed(linger_ms);
+        }
     }
 
     #[inline]

@@ -126,6 +126,11 @@ impl Lane {
         !state.held && !state.batch.is_empty()
     }
 
+    /// Whether whole messages are in it.
+    pub fn has_messages(&self) -> bool {
+        self.state.lock().batch.messages() > 0
+    }
+
     /// Whether nothing is in it and, its writer being gone, nothing ever will be.
     pub fn is_finished(&self) -> bool {
         let state = self.state.lock();

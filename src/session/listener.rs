@@ -4,7 +4,7 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -38,6 +38,7 @@ pub struct Listener {
     sessions: Mutex<Vec<(u64, std::sync::Weak<Session>)>>,
     state: Mutex<State>,
     closed: crossbeam_channel::Sender<()>,
+    linger_ms: AtomicI32,
 }
 
 struct State {
@@ -77,6 +78,7 @@ impl Listener {
                 closing: false,
             }),
             closed,
+            linger_ms: AtomicI32::new(0),
         });
         listener.link.call(listener.clone(), START);
         (listener, hears)
@@ -88,12 +90,13 @@ impl Listener {
     }
 
     /// Stops listening and closes the descriptor.
-    pub fn close(self: &Arc<Listener>) {
+    pub fn close(self: &Arc<Listener>, linger_ms: i32) {
+        self.linger_ms.store(linger_ms, Ordering::Release);
         self.link.call(self.clone(), CLOSE);
     }
 
     /// The live sessions that were accepted here.
-    pub fn sessions(&self) -> Vec<Arc<Session>> {
+    fn sessions(&self) -> Vec<Arc<Session>> {
         self.sessions
             .lock()
             .iter()
@@ -196,6 +199,10 @@ impl Handler for Listener {
             state.closing = true;
             state.token
         };
+        // Only this thread accepts: nothing follows these, and each was started before.
+        for session in self.sessions() {
+            session.close(self.linger_ms.load(Ordering::Acquire));
+        }
         match token {
             Some(token) => reactor.cancel(token),
             None => self.close_now(),

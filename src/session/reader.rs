@@ -4,6 +4,7 @@
 //! message that is not complete are in `staged`; nothing is decoded beyond the lane's high-water mark.
 
 use std::os::fd::RawFd;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -104,6 +105,11 @@ impl ReadHalf {
     /// The handshake is done: messages go into the lane, after what the socket must know about the connection.
     pub(super) fn activate(&mut self, lanes: Lanes, records: Vec<Record>) -> Result<(), Error> {
         self.phase = Phase::Open;
+        let before = self.lanes.as_ref().map(|before| &before.to_socket);
+        if !before.is_some_and(|before| Arc::ptr_eq(before, &lanes.to_socket)) {
+            // A new pipe counts from the start.
+            (self.sent, self.credit, self.limit) = (0, 0, lanes.to_socket.limit());
+        }
         let pushed = lanes
             .to_socket
             .push_records(|batch| records.into_iter().try_for_each(|record| batch.push_record(record)))?;

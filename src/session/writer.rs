@@ -39,6 +39,8 @@ pub struct WriteHalf {
     outgoing: SendBuffers,
     /// The outgoing buffers hold protocol bytes, not messages.
     outgoing_is_control: bool,
+    /// What the connection before did not take completely; it goes out before anything new.
+    left_over: SendBuffers,
     /// Messages in the outgoing buffers that are not acknowledged.
     messages: u64,
     /// The position of the first message in the outgoing buffers that is not sent completely.
@@ -67,6 +69,7 @@ impl WriteHalf {
             batch: Batch::default(),
             outgoing: SendBuffers::new(),
             outgoing_is_control: false,
+            left_over: SendBuffers::new(),
             messages: 0,
             walked: 0,
             control: Vec::new(),
@@ -104,16 +107,24 @@ impl WriteHalf {
         self.phase = Phase::Closed;
         self.fd = -1;
         self.control.clear();
-        if again && self.resends && !self.outgoing_is_control {
-            self.outgoing.rewind();
-            self.walked = self.outgoing.position();
-            0
-        } else {
-            self.outgoing = SendBuffers::new();
-            self.walked = 0;
-            self.outgoing_is_control = false;
-            std::mem::take(&mut self.messages)
+        let outgoing = std::mem::take(&mut self.outgoing);
+        let is_control = std::mem::take(&mut self.outgoing_is_control);
+        if !(again && self.resends) {
+            self.left_over = SendBuffers::new();
+            let lost = std::mem::take(&mut self.messages);
+            // A pipe that goes on has room for others in their place.
+            if let (true, Some(lane), Some(socket)) = (again && lost > 0, &self.lane, &self.socket)
+                && lane.acknowledge_more(lost)
+            {
+                socket.writable();
+            }
+            return lost;
         }
+        if !is_control && !outgoing.is_empty() {
+            self.left_over = outgoing;
+            self.left_over.rewind();
+        }
+        0
     }
 
     /// Queues protocol bytes; they go out between messages, before any that is not yet taken.
@@ -129,7 +140,7 @@ impl WriteHalf {
 
     /// Whether bytes of messages wait for a connection.
     pub(super) fn holds_messages(&self) -> bool {
-        !self.outgoing.is_empty() && !self.outgoing_is_control
+        !self.left_over.is_empty() || (self.in_flight || !self.outgoing.is_empty()) && !self.outgoing_is_control
     }
 
     /// Writes until nothing is left or the kernel takes no more; then the reactor goes on.
@@ -222,6 +233,11 @@ impl WriteHalf {
         if !self.control.is_empty() {
             self.outgoing_is_control = true;
             self.outgoing.push(Segment::Bytes(std::mem::take(&mut self.control)));
+            self.walked = self.outgoing.position();
+            return true;
+        }
+        if self.phase == Phase::Open && !self.left_over.is_empty() {
+            self.outgoing = std::mem::take(&mut self.left_over);
             self.walked = self.outgoing.position();
             return true;
         }

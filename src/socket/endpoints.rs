@@ -167,10 +167,7 @@ impl Socket {
                 drop(unlink);
                 let linger_ms = self.options.int(Opt::Linger);
                 // What arrived stays readable: each pipe goes once it is read.
-                for session in listener.sessions() {
-                    session.close(linger_ms);
-                }
-                listener.close();
+                listener.close(linger_ms);
                 Ok(Closing(vec![hears]))
             }
             _ => Err(Error::NoEntry),
@@ -206,10 +203,10 @@ impl Socket {
     }
 
     fn end_session(&mut self, session: &Arc<Session>, linger_ms: i32) {
-        match self.by_connection.get(&session.id()) {
-            Some(&pipe) => self.detach(pipe, linger_ms),
-            None => session.close(linger_ms),
+        if let Some(&pipe) = self.by_connection.get(&session.id()) {
+            self.detach(pipe, linger_ms);
         }
+        session.close(linger_ms);
     }
 
     fn links(&self) -> Result<Vec<Link>> {
@@ -278,19 +275,15 @@ impl Endpoints {
             .retain(|entry| !matches!(&entry.kind, Kind::Session(session) if session.id() == connection));
     }
 
-    pub(super) fn close_listeners(&mut self) -> Closing {
+    pub(super) fn close_listeners(&mut self, linger_ms: i32) -> Closing {
         let mut closing = Vec::new();
         let mut kept = Vec::new();
         for entry in self.entries.drain(..) {
             match entry.kind {
                 Kind::Listener(listener, hears, unlink) => {
                     drop(unlink);
-                    listener.close();
+                    listener.close(linger_ms);
                     closing.push(hears);
-                    kept.extend(listener.sessions().into_iter().map(|session| Entry {
-                        name: Vec::new(),
-                        kind: Kind::Session(session),
-                    }));
                 }
                 kind => kept.push(Entry { name: entry.name, kind }),
             }
@@ -304,7 +297,7 @@ impl Endpoints {
             match &entry.kind {
                 // A name that was taken over by nobody else is this socket's.
                 Kind::InprocName(name) => drop(context.names.unbind(name, socket)),
-                Kind::InprocConnection(id) => drop(context.names.forget(*id)),
+                Kind::InprocConnection(id) => context.names.abandon(*id),
                 _ => {}
             }
         }

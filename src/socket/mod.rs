@@ -163,7 +163,7 @@ impl Socket {
         let left = self.shared.inbox.lock().take().unwrap_or_default();
         left.into_iter().for_each(Note::refuse);
         let linger_ms = self.options.int(Opt::Linger);
-        let closing = self.endpoints.close_listeners();
+        let closing = self.endpoints.close_listeners(linger_ms);
         self.endpoints.leave_names(&self.context, self.shared.id);
         let ids: Vec<PipeId> = self.pipes.ids().collect();
         for id in ids {
