@@ -186,6 +186,7 @@ impl Rig {
     pub(super) fn hang_up(&mut self, id: PipeId) {
         self.remotes.get_mut(&id).unwrap().end.close(0);
         self.settle();
+        self.pattern.readable(&mut self.pipes, id);
         let end = self.pipes.end(id).unwrap();
         end.other_end_is_closed();
         if end.is_finished() {
