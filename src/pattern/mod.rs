@@ -87,6 +87,11 @@ impl Pipes {
             .map(|(id, _)| id as PipeId)
     }
 
+    /// Pipes are named by numbers below this one.
+    pub fn places(&self) -> PipeId {
+        self.slots.len() as PipeId
+    }
+
     /// How many pipes there are.
     pub fn len(&self) -> usize {
         self.slots.len() - self.free.len()

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::batch::{Batch, BodySlice, Cursor, Next, Record};
-use super::{Lane, Peer, Pushed};
+use super::{Lane, Lease, Peer, Pushed};
 use crate::error::Result;
 use crate::message::{Body, Message, Metadata};
 use crate::sys::clock;
@@ -378,6 +378,16 @@ impl End {
         self.limit_waits = !self.is_connection && self.is_full();
         if !self.limit_waits {
             self.limit = limit;
+        }
+    }
+
+    /// The right to read the connection at the other end, where the calling thread may.
+    pub fn lease(&self) -> Option<Lease> {
+        // The newest message alone counts for a pipe that conflates: it is read to the end all the time.
+        if self.is_connection && !self.conflates && !self.closed {
+            Lease::take(&self.peer)
+        } else {
+            None
         }
     }
 

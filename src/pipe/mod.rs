@@ -9,11 +9,14 @@
 mod batch;
 mod end;
 mod lane;
+mod lease;
 
 pub use batch::{Batch, BodySlice, Cursor, Item, Next, Record};
 pub use end::{Credit, End, Pace, Payload, Target};
 pub use lane::{Lane, Pushed};
+pub use lease::{Lease, Lent};
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 
 /// What one end of a pipe asks of whoever holds the other end. No call waits.
@@ -35,6 +38,18 @@ pub trait Peer: Send + Sync {
     fn closed(&self, linger_ms: i32);
     /// What this end sent breaks the rules of the socket type: a connection ends.
     fn rejected(&self) {}
+    /// The calling thread reads the connection from now on: the descriptor to watch. `None`: it may not.
+    fn lend(&self) -> Option<RawFd> {
+        None
+    }
+    /// By a thread that the connection is lent to: reads what is there into the lane.
+    fn read_lent(&self) -> Lent {
+        Lent::Over
+    }
+    /// The thread's call returns. It may come back soon.
+    fn pause_lending(&self) {}
+    /// The other side reads again.
+    fn end_lending(&self) {}
     /// Whether a connection is at this end, for which messages are collected into large writes.
     fn is_connection(&self) -> bool {
         false

@@ -34,6 +34,7 @@ impl Session {
             (stage, life.raw_fd())
         };
         self.cancel_timer(reactor);
+        self.close_lease();
         self.reader.lock().close();
         // Whoever hears of the loss may send at once: that is for the next connection.
         self.writer.lock().stop();
@@ -98,6 +99,7 @@ impl Session {
             return self.end(reactor);
         }
         self.writer.notify();
+        self.end_lease();
         // Nobody reads any more, so that nothing limits what is read: the end of the stream is seen.
         self.resume(reactor);
         self.end_if_drained(reactor);

@@ -74,6 +74,7 @@ impl Session {
             return self.lose(reactor, Loss::Stream(libc::ENOMEM));
         }
         self.writer.lock().activate(to_wire, socket, peer.minor);
+        self.lease.open();
     }
 
     fn metadata(&self, fd: RawFd, peer: &Peer) -> Result<Arc<Metadata>> {

@@ -25,6 +25,8 @@ pub(super) const RESUME: u32 = 4;
 pub(super) const TICK: u32 = 5;
 pub(super) const BREAK: u32 = 6;
 pub(super) const RESOLVED: u32 = 7;
+pub(super) const LEASE: u32 = 8;
+pub(super) const READ_AGAIN: u32 = 9;
 
 /// How long the messages of a burst may stay unsent, in nanoseconds.
 const FLUSH_NS: u64 = 60_000;
@@ -37,6 +39,7 @@ pub(super) const RECONNECT: u32 = 3;
 pub(super) const CONNECT_TIMEOUT: u32 = 4;
 pub(super) const HANDSHAKE_TIMEOUT: u32 = 5;
 pub(super) const LINGER: u32 = 6;
+pub(super) const LEASE_TICK: u32 = 7;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Stage {
@@ -114,6 +117,8 @@ impl Handler for Session {
             TICK => reactor.tick(self.flush_deadline_ns(), self),
             BREAK => self.lose(reactor, Loss::Stream(libc::EPROTO)),
             RESOLVED => self.resolved(reactor),
+            LEASE => self.watch_lease(reactor),
+            READ_AGAIN => self.read_again(reactor),
             _ => {}
         }
     }
@@ -172,6 +177,7 @@ impl Handler for Session {
             CONNECT_TIMEOUT => self.connect_failed(reactor),
             HANDSHAKE_TIMEOUT => self.lose(reactor, Loss::Stream(libc::EAGAIN)),
             LINGER => self.end(reactor),
+            LEASE_TICK => self.look_at_lease(reactor),
             _ => {}
         }
     }

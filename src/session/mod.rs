@@ -9,13 +9,15 @@
 mod connect;
 mod ending;
 mod handshake;
+mod lease;
 mod life;
 mod listener;
 mod reader;
+mod receive_buffer;
 mod traffic;
 mod writer;
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
@@ -23,11 +25,12 @@ use bytes::Bytes;
 
 pub use listener::{Listener, least_loaded};
 
-use crate::pipe::{End, Lane, Peer};
+use crate::pipe::{End, Lane, Lent, Peer};
 use crate::reactor::Link;
 use crate::sys::lock::Lock;
 use crate::sys::mutex::Mutex;
 use crate::transport::{IpcEndpoint, SocketSettings, TcpConnect};
+use lease::{Holder, Lease};
 use life::Life;
 use reader::ReadHalf;
 use writer::WriteHalf;
@@ -131,6 +134,7 @@ pub struct Session {
     /// Expects many siblings: reads with the driver's shared buffers.
     crowded: bool,
     life: Mutex<Life>,
+    lease: Lease,
     reader: Lock<ReadHalf>,
     writer: Lock<WriteHalf>,
     lanes: Mutex<Option<Lanes>>,
@@ -205,6 +209,7 @@ impl Session {
             owner,
             crowded,
             life: Mutex::new(Life::new(fd)),
+            lease: Lease::default(),
             reader: Lock::new(ReadHalf::new(&settings)),
             writer: Lock::new(WriteHalf::new(weak.clone(), &settings)),
             settings,
@@ -287,7 +292,12 @@ impl Peer for Handle {
     }
 
     fn writable(&self) {
-        self.0.link.call(self.0.clone(), life::RESUME);
+        // A caller that reads the connection sees the room itself.
+        match self.0.lease.holder() {
+            Holder::Reactor => self.0.link.call(self.0.clone(), life::RESUME),
+            Holder::Call => self.0.wake_caller(),
+            Holder::Idle => {}
+        }
     }
 
     fn flush(&self) {
@@ -307,6 +317,22 @@ impl Peer for Handle {
 
     fn rejected(&self) {
         self.0.link.call(self.0.clone(), life::BREAK);
+    }
+
+    fn lend(&self) -> Option<RawFd> {
+        self.0.take_lease()
+    }
+
+    fn read_lent(&self) -> Lent {
+        self.0.read_by_caller()
+    }
+
+    fn pause_lending(&self) {
+        self.0.pause_lease();
+    }
+
+    fn end_lending(&self) {
+        self.0.end_lease();
     }
 
     fn is_connection(&self) -> bool {

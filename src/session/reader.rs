@@ -1,6 +1,6 @@
 //! The read half of a connection: decodes what arrives and queues it into the lane to the socket, in runs of whole messages.
 //!
-//! Driven by whoever holds its lock. Invariants: what was read and not decoded is in `rest`, less than one buffer; parts of a
+//! Driven by whoever holds its lock. Invariants: what was read and not decoded is in `rest`; parts of a
 //! message that is not complete are in `staged`; nothing is decoded beyond the lane's high-water mark.
 
 use std::os::fd::RawFd;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::receive_buffer::ReceiveBuffer;
 use super::{Lanes, Settings};
 use crate::error::Error;
 use crate::message::BodyBuilder;
@@ -53,7 +54,7 @@ pub struct ReadHalf {
     fd: RawFd,
     phase: Phase,
     lanes: Option<Lanes>,
-    rest: Vec<u8>,
+    rest: ReceiveBuffer,
     staged: Batch,
     body: Option<(BodyBuilder, bool)>,
     sent: u64,
@@ -62,6 +63,8 @@ pub struct ReadHalf {
     paused: bool,
     /// The `errno` that the stream ended with (0: its end), while what came before waits.
     ended: Option<i32>,
+    /// What a caller came to that is the reactor's business.
+    left_outcome: Option<Outcome>,
     publishes: bool,
     conflates: bool,
     message_max: Option<u64>,
@@ -80,7 +83,7 @@ impl ReadHalf {
             fd: -1,
             phase: Phase::Closed,
             lanes: None,
-            rest: Vec::new(),
+            rest: ReceiveBuffer::default(),
             staged: Batch::default(),
             body: None,
             sent: 0,
@@ -88,6 +91,7 @@ impl ReadHalf {
             limit: settings.receive_limit,
             paused: false,
             ended: None,
+            left_outcome: None,
             publishes: settings.publishes,
             conflates: settings.conflate,
             message_max: settings.message_max,
@@ -124,11 +128,12 @@ impl ReadHalf {
     pub(super) fn close(&mut self) {
         self.fd = -1;
         self.phase = Phase::Closed;
-        self.rest = Vec::new();
+        self.rest = ReceiveBuffer::default();
         self.staged.clear();
         self.body = None;
         self.paused = false;
         self.ended = None;
+        self.left_outcome = None;
         self.reply.clear();
     }
 
@@ -148,13 +153,14 @@ impl ReadHalf {
             if kept >= scratch.len() {
                 return Outcome::Paused;
             }
-            scratch[..kept].copy_from_slice(&self.rest);
+            scratch[..kept].copy_from_slice(self.rest.kept());
             let count = match receive_now(self.fd, &mut scratch[kept..]) {
                 Ok(0) => return Outcome::Ended(0),
                 Ok(count) => count,
                 Err(libc::EAGAIN) => return Outcome::Drained,
                 Err(errno) => return Outcome::Ended(errno),
             };
+            self.rest.consume(kept);
             let end = kept + count;
             let outcome = self.decode_keeping(&scratch[..end]);
             let filled = end == scratch.len();
@@ -166,26 +172,53 @@ impl ReadHalf {
         Outcome::More
     }
 
+    /// Reads once into the connection's own buffer, for the caller that holds the lease, and decodes. What a pause left is
+    /// decoded first.
+    pub(super) fn read_leased(&mut self) -> Outcome {
+        if let Some(outcome) = self.resume() {
+            return outcome;
+        }
+        if !matches!(self.phase, Phase::Open) {
+            return Outcome::Drained;
+        }
+        if self.body.is_some() {
+            return self.read_body();
+        }
+        let Ok(room) = self.rest.room() else {
+            return Outcome::OutOfMemory;
+        };
+        match receive_now(self.fd, room) {
+            Ok(0) => Outcome::Ended(0),
+            Ok(count) => {
+                self.rest.filled(count);
+                self.decode_rest()
+            }
+            Err(libc::EAGAIN) => Outcome::Drained,
+            Err(errno) => Outcome::Ended(errno),
+        }
+    }
+
     /// Decodes what was read before and bytes that the driver received.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Outcome {
-        if self.rest.is_empty() {
+        if self.rest.is_empty() && !self.paused {
             return self.decode_keeping(bytes);
         }
-        if self.rest.try_reserve(bytes.len()).is_err() {
+        if self.rest.append(bytes).is_err() {
             return Outcome::OutOfMemory;
         }
-        self.rest.extend_from_slice(bytes);
         if self.paused {
             return Outcome::Paused;
         }
-        let whole = std::mem::take(&mut self.rest);
-        self.decode_keeping(&whole)
+        self.decode_rest()
     }
 
     /// Decodes what was kept, after a pause or the end of the handshake.
     pub(super) fn decode_rest(&mut self) -> Outcome {
-        let whole = std::mem::take(&mut self.rest);
-        self.decode_keeping(&whole)
+        let mut rest = std::mem::take(&mut self.rest);
+        let (consumed, outcome) = self.decode(rest.kept());
+        rest.consume(consumed);
+        self.rest = rest;
+        outcome
     }
 
     /// Whether the lane is full and decoding waits.
@@ -193,18 +226,13 @@ impl ReadHalf {
         self.paused
     }
 
-    /// Decodes `bytes`, which begin with what was kept, and keeps what is not decoded.
+    /// Decodes `bytes`, while nothing is kept, and keeps what is not decoded.
     fn decode_keeping(&mut self, bytes: &[u8]) -> Outcome {
         let (consumed, outcome) = self.decode(bytes);
-        let left = &bytes[consumed..];
-        self.rest.clear();
-        if left.is_empty() {
-            self.rest = Vec::new();
-        } else if self.rest.try_reserve(left.len()).is_err() {
+        if self.rest.append(&bytes[consumed..]).is_err() {
             return Outcome::OutOfMemory;
-        } else {
-            self.rest.extend_from_slice(left);
         }
+        self.rest.shrink();
         outcome
     }
 
@@ -407,6 +435,23 @@ impl ReadHalf {
             (Outcome::Drained, Some(errno)) => Some(Outcome::Ended(errno)),
             (outcome, _) => Some(outcome),
         }
+    }
+
+    /// A caller leaves to the reactor what reading has come to.
+    pub(super) fn leave_outcome(&mut self, outcome: Outcome) {
+        self.left_outcome = Some(outcome);
+    }
+
+    /// The reactor goes on after a caller: what reading has come to.
+    pub(super) fn take_over(&mut self) -> Outcome {
+        let outcome = self.left_outcome.take().or_else(|| self.resume());
+        self.rest.shrink();
+        outcome.unwrap_or(Outcome::Drained)
+    }
+
+    /// The descriptor that is read; -1: there is none.
+    pub(super) fn fd(&self) -> RawFd {
+        self.fd
     }
 
     /// The stream ended. True if what was read waits for the socket: the end is reported after it.

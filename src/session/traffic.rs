@@ -10,6 +10,9 @@ use crate::reactor::{Interest, Reactor};
 
 impl Session {
     pub(super) fn readable(self: &Arc<Self>, reactor: &mut Reactor) {
+        if !self.lease.is_the_reactors() {
+            return;
+        }
         let mut scratch = reactor.take_scratch();
         let outcome = self.reader.lock().read(&mut scratch);
         reactor.return_scratch(scratch);
@@ -54,6 +57,9 @@ impl Session {
     }
 
     pub(super) fn arm_read(self: &Arc<Self>, reactor: &mut Reactor) {
+        if !self.lease.is_the_reactors() {
+            return;
+        }
         let paused = self.reader.lock().is_paused();
         let mut life = self.life.lock();
         if paused || life.read.is_some() || !matches!(life.stage, Stage::Handshake | Stage::Open) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Socket;
+use super::leases::wait_reading;
 use crate::constants::{ZMQ_DONTWAIT, ZMQ_POLLIN, ZMQ_POLLOUT, ZMQ_SNDMORE};
 use crate::error::{Error, Result};
 use crate::handle::{Guard, Reference};
@@ -47,6 +48,11 @@ pub fn receive(socket: Reference<Socket>, target: &mut Target<'_>, flags: i32) -
         Err(Error::Again) if time != 0 => {}
         Err(Error::Again) => {
             guard.pipes.flush();
+            if guard.refresh()
+                && let Ok(more) = guard.receive_now(target)
+            {
+                return Ok(more);
+            }
             guard.reported_none(ZMQ_POLLIN);
             return Err(Error::Again);
         }
@@ -68,11 +74,17 @@ fn wait<R>(
     let mut guard = guard;
     loop {
         guard.wait_here(&waiter);
+        let mut leases = if event == ZMQ_POLLIN { guard.take_leases() } else { None };
         // A change between the last try and the registration would have been applied by this thread itself: it holds the lock.
         drop(guard);
-        let waited = waiter.wait(deadline, &mut []);
-        guard = socket.lock().ok_or(Error::NotSocket)?;
+        let waited = wait_reading(&waiter, deadline, std::slice::from_mut(&mut leases), &mut []);
+        let Some(locked) = socket.lock() else {
+            leases.into_iter().flatten().for_each(|lease| lease.end());
+            return Err(Error::NotSocket);
+        };
+        guard = locked;
         guard.readiness.remove(&waiter);
+        leases.map(|leases| guard.return_leases(leases));
         match call(&mut guard) {
             Err(Error::Again) => {}
             result => return result,

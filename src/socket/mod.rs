@@ -7,6 +7,7 @@
 
 mod calls;
 mod endpoints;
+mod leases;
 mod monitor;
 mod options;
 mod poll;
@@ -33,6 +34,7 @@ use crate::sys::lock::Deferred;
 use crate::sys::mutex::Mutex;
 use crate::sys::waiter::Waiter;
 use endpoints::Endpoints;
+use leases::Leases;
 use monitor::{Monitor, Report};
 use readiness::Readiness;
 
@@ -71,6 +73,7 @@ pub struct Socket {
     ending: Vec<PipeId>,
     endpoints: Endpoints,
     readiness: Readiness,
+    leases: Leases,
     reports: monitor::Backlog,
     receiving_more: bool,
     terminated: bool,
@@ -123,6 +126,7 @@ pub fn open(context: &Arc<Context>, socket_type: i32) -> Result<Handle> {
         ending: Vec::new(),
         endpoints: Endpoints::default(),
         readiness: Readiness::default(),
+        leases: Leases::default(),
         reports: monitor::Backlog::default(),
         receiving_more: false,
         terminated: false,

@@ -4,12 +4,17 @@
 use std::ffi::c_void;
 use std::sync::Arc;
 
+use super::leases::wait_reading;
 use super::{Socket, find};
 use crate::constants::*;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::handle::Reference;
+use crate::pipe::Lease;
 use crate::sys::clock;
 use crate::sys::waiter::{Waiter, Watched};
+
+/// Of at most so many sockets the caller reads the connections itself.
+const LEASED_MAX: usize = 4;
 
 /// `zmq_pollitem_t`.
 #[repr(C)]
@@ -38,7 +43,7 @@ pub fn poll(items: &mut [PollItem], timeout_ms: i64) -> Result<i32> {
     }
     let mut watched = watched(items);
     // A first look, which asks nothing of anybody else.
-    let mut ready = look(items, &sockets, None)?;
+    let mut ready = look(items, &sockets, timeout_ms == 0, |_, _| {})?;
     if timeout_ms == 0 || ready > 0 {
         if !watched.is_empty() {
             Waiter::mine()?.wait_for_descriptors(&mut watched)?;
@@ -47,16 +52,23 @@ pub fn poll(items: &mut [PollItem], timeout_ms: i64) -> Result<i32> {
         return Ok(ready);
     }
     let waiter = Waiter::mine()?;
+    let few = sockets.len() <= LEASED_MAX;
+    let mut leases = Vec::new();
     loop {
         waiter.prepare();
-        let looked = look(items, &sockets, Some(&waiter));
+        let looked = look(items, &sockets, false, |socket, wanted| {
+            socket.pipes.flush();
+            socket.readiness.add(waiter.clone());
+            let reads = few && wanted & ZMQ_POLLIN != 0;
+            leases.push(if reads { socket.take_leases() } else { None });
+        });
         let waited = match looked {
-            Ok(0) => waiter.wait(deadline, &mut watched),
+            Ok(0) => wait_reading(&waiter, deadline, &mut leases, &mut watched),
             _ => waiter.wait_for_descriptors(&mut watched).map(|()| true),
         };
-        leave(&sockets, &waiter);
+        leave(&sockets, &waiter, &mut leases);
         looked?;
-        ready = look(items, &sockets, None)? + found(items, &watched);
+        ready = look(items, &sockets, false, |_, _| {})? + found(items, &watched);
         if ready > 0 {
             return Ok(ready);
         }
@@ -66,8 +78,14 @@ pub fn poll(items: &mut [PollItem], timeout_ms: i64) -> Result<i32> {
     }
 }
 
-/// Looks at the sockets, and leaves the waiter with each.
-fn look(items: &mut [PollItem], sockets: &[Reference<Socket>], waiter: Option<&Arc<Waiter>>) -> Result<i32> {
+/// Looks at the sockets: how many are ready. Connections that callers read are looked at by `refresh`. `also` is called for
+/// each socket and what is wanted of it.
+fn look(
+    items: &mut [PollItem],
+    sockets: &[Reference<Socket>],
+    refresh: bool,
+    mut also: impl FnMut(&mut Socket, i32),
+) -> Result<i32> {
     let mut ready = 0;
     let mut references = sockets.iter();
     for item in items {
@@ -76,23 +94,30 @@ fn look(items: &mut [PollItem], sockets: &[Reference<Socket>], waiter: Option<&A
             continue;
         }
         let Some(reference) = references.next() else { break };
-        let mut socket = reference.lock().ok_or(crate::error::Error::NotSocket)?;
+        let mut socket = reference.lock().ok_or(Error::NotSocket)?;
         let wanted = i32::from(item.events);
-        let events = socket.events_for_poll(wanted)?;
+        let mut events = socket.events_for_poll(wanted)?;
+        if refresh && wanted & !events & ZMQ_POLLIN != 0 && socket.refresh() {
+            events = socket.events_for_poll(wanted)?;
+        }
         item.revents = (events & wanted) as i16;
         ready += i32::from(item.revents != 0);
-        if let Some(waiter) = waiter {
-            socket.pipes.flush();
-            socket.readiness.add(waiter.clone());
-        }
+        also(&mut socket, wanted);
     }
     Ok(ready)
 }
 
-fn leave(sockets: &[Reference<Socket>], waiter: &Arc<Waiter>) {
+/// Takes the waiter away from the sockets, and gives them back what was taken along from each.
+fn leave(sockets: &[Reference<Socket>], waiter: &Arc<Waiter>, leases: &mut Vec<Option<Vec<Lease>>>) {
+    let mut taken = leases.drain(..);
     for reference in sockets {
-        if let Some(mut socket) = reference.lock() {
-            socket.readiness.remove(waiter);
+        let leases = taken.next().flatten();
+        match reference.lock() {
+            Some(mut socket) => {
+                socket.readiness.remove(waiter);
+                leases.map(|leases| socket.return_leases(leases));
+            }
+            None => leases.into_iter().flatten().for_each(|lease| lease.end()),
         }
     }
 }

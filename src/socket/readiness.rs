@@ -81,6 +81,7 @@ impl Socket {
     pub(super) fn report_events(&mut self) -> Result<i32> {
         self.check()?;
         self.pipes.flush();
+        self.refresh();
         if let Some(eventfd) = &self.readiness.eventfd {
             drain(eventfd.as_raw_fd());
         }
@@ -101,6 +102,7 @@ impl Socket {
     /// ZMQ_FD. It is readable at first, so that a program that waits before it asks loses nothing.
     pub(super) fn descriptor(&mut self) -> Result<RawFd> {
         let fresh = !self.readiness.is_watched();
+        self.end_leases();
         let raw = self.readiness.descriptor()?;
         if fresh {
             self.readiness.reported = 0;

@@ -8,5 +8,6 @@ pub mod lock;
 pub mod mutex;
 pub mod net;
 pub mod scheduling;
+pub mod spin;
 pub mod thread;
 pub mod waiter;

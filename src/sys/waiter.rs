@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::descriptors::Descriptor;
+use super::spin::Spin;
 use super::{clock, errno};
 use crate::error::{Error, Result};
 
@@ -19,16 +20,20 @@ const AWAKE: u32 = 0;
 const ASLEEP: u32 = 1;
 const NOTIFIED: u32 = 2;
 
+/// So many entries of a poll need no allocation.
+const ENTRIES_FEW: usize = 8;
+
 /// One thread's place to wait.
 #[derive(Debug)]
 pub struct Waiter {
     state: AtomicU32,
     eventfd: Descriptor,
     process: u32,
+    spin: Spin,
 }
 
 /// A descriptor to wait for beside the waiter.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Watched {
     /// The descriptor.
     pub fd: RawFd,
@@ -62,6 +67,7 @@ impl Waiter {
             state: AtomicU32::new(AWAKE),
             eventfd: new_eventfd()?,
             process,
+            spin: Spin::default(),
         });
         // A thread that is being torn down waits with a waiter of its own.
         drop(MINE.try_with(|mine| mine.replace(Some(waiter.clone()))));
@@ -80,27 +86,41 @@ impl Waiter {
         }
     }
 
+    /// Looks again for a moment, as long as that has paid, by `look` and for news; true when there is some.
+    pub fn spin(&self, deadline_ns: Option<u64>, mut look: impl FnMut()) -> bool {
+        self.spin.until(deadline_ns, || {
+            look();
+            self.state.load(Ordering::SeqCst) == NOTIFIED
+        })
+    }
+
     /// Sleeps until there is news, a watched descriptor is ready, or the deadline has passed (false then).
     ///
     /// Errors: `Interrupted` when a signal handler ran, whether or not it was installed with `SA_RESTART`.
     pub fn wait(&self, deadline_ns: Option<u64>, watched: &mut [Watched]) -> Result<bool> {
-        let mut entries = Vec::new();
-        entries.try_reserve(watched.len() + 1).map_err(|_| Error::NoMemory)?;
-        entries.push(libc::pollfd {
+        let own = libc::pollfd {
             fd: self.eventfd.as_raw_fd(),
             events: libc::POLLIN,
             revents: 0,
-        });
-        entries.extend(watched.iter().map(|one| libc::pollfd {
-            fd: one.fd,
-            events: one.events,
-            revents: 0,
-        }));
+        };
+        let mut few = [own; ENTRIES_FEW];
+        let mut many = Vec::new();
+        let entries = match few.get_mut(..=watched.len()) {
+            Some(few) => few,
+            None => {
+                many.try_reserve(watched.len() + 1).map_err(|_| Error::NoMemory)?;
+                many.resize(watched.len() + 1, own);
+                &mut many[..]
+            }
+        };
+        for (entry, one) in entries[1..].iter_mut().zip(&*watched) {
+            (entry.fd, entry.events) = (one.fd, one.events);
+        }
         let sleeps = self
             .state
             .compare_exchange(AWAKE, ASLEEP, Ordering::SeqCst, Ordering::SeqCst)
             .is_ok();
-        let found = poll(&mut entries, if sleeps { deadline_ns } else { Some(0) });
+        let found = poll(entries, if sleeps { deadline_ns } else { Some(0) });
         self.state.swap(AWAKE, Ordering::SeqCst);
         if entries[0].revents != 0 {
             drain(self.eventfd.as_raw_fd());

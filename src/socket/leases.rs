@@ -1,0 +1,126 @@
+//! Calling threads that read their socket's connections themselves, instead of waiting for the reactor to hand over what it
+//! has read: one hand-over less for every message that is waited for.
+//!
+//! Touched under the socket's lock, but for what a call has taken along: those connections are read without it.
+
+use super::Socket;
+use crate::error::{Error, Result};
+use crate::options::Opt;
+use crate::pipe::Lease;
+use crate::sys::lock::Deferred;
+use crate::sys::waiter::{Waiter, Watched};
+
+/// A socket with more pipes is read by the reactor.
+pub(super) const PIPES_MAX: usize = 4;
+
+/// What callers hold of a socket's connections.
+#[derive(Default)]
+pub(super) struct Leases {
+    /// Between calls.
+    held: Vec<Lease>,
+    /// A call has them.
+    taken: bool,
+    /// The program waits for the socket's descriptor: the reactor reads, for good.
+    never: bool,
+}
+
+impl Socket {
+    /// Takes the socket's connections along, to be read in this call, which gives them back by [`Socket::return_leases`].
+    /// `None`: others read.
+    pub(super) fn take_leases(&mut self) -> Option<Vec<Lease>> {
+        if self.leases.never || self.leases.taken {
+            return None;
+        }
+        let mut leases = std::mem::take(&mut self.leases.held);
+        if self.pipes.len() > PIPES_MAX || self.options.flag(Opt::Conflate) {
+            leases.drain(..).for_each(|lease| lease.end());
+            return None;
+        }
+        leases.clear();
+        for id in 0..self.pipes.places() {
+            leases.extend(self.pipes.end(id).and_then(|end| end.lease()));
+        }
+        self.leases.taken = true;
+        Some(leases)
+    }
+
+    /// The call returns.
+    pub(super) fn return_leases(&mut self, mut leases: Vec<Lease>) {
+        self.leases.taken = false;
+        if self.leases.never {
+            leases.drain(..).for_each(|lease| lease.end());
+        }
+        leases.iter().for_each(Lease::pause);
+        self.leases.held = leases;
+        // Whoever still waits takes over.
+        self.readiness.wake_all();
+    }
+
+    /// The reactor reads, for good.
+    pub(super) fn end_leases(&mut self) {
+        self.leases.never = true;
+        self.leases.held.drain(..).for_each(|lease| lease.end());
+    }
+
+    /// Reads what callers hold and nobody watches, for a call that does not wait. True: there was something to look at.
+    #[inline]
+    pub(super) fn refresh(&mut self) -> bool {
+        if self.leases.held.is_empty() {
+            return false;
+        }
+        self.read_held();
+        true
+    }
+
+    #[cold]
+    fn read_held(&mut self) {
+        // The connections notify this socket, which is locked: what they have to say is applied here.
+        self.leases.held.retain(Lease::read);
+        self.run_deferred();
+    }
+}
+
+/// Waits as [`Waiter::wait`] does, and reads the connections that the call has taken along meanwhile.
+pub(super) fn wait_reading(
+    waiter: &Waiter,
+    deadline_ns: Option<u64>,
+    leases: &mut [Option<Vec<Lease>>],
+    watched: &mut [Watched],
+) -> Result<bool> {
+    let mut read_all = || {
+        leases
+            .iter_mut()
+            .flatten()
+            .for_each(|leases| leases.retain(Lease::read))
+    };
+    if !watched.is_empty() {
+        read_all();
+    } else if waiter.spin(deadline_ns, &mut read_all) {
+        return Ok(true);
+    }
+    let mut few = [Watched::default(); PIPES_MAX];
+    let mut many = Vec::new();
+    let count = watched.len() + leases.iter().flatten().map(Vec::len).sum::<usize>();
+    let all = match few.get_mut(..count) {
+        Some(few) => few,
+        None => {
+            many.try_reserve(count).map_err(|_| Error::NoMemory)?;
+            many.resize(count, Watched::default());
+            &mut many[..]
+        }
+    };
+    let (others, lent) = all.split_at_mut(watched.len());
+    others.copy_from_slice(watched);
+    for (place, lease) in lent.iter_mut().zip(leases.iter().flatten().flatten()) {
+        // A negative descriptor is passed over.
+        (place.fd, place.events) = (lease.fd().unwrap_or(-1), libc::POLLIN);
+    }
+    let waited = waiter.wait(deadline_ns, all);
+    watched.copy_from_slice(&all[..watched.len()]);
+    for (place, lease) in all[watched.len()..].iter().zip(leases.iter().flatten().flatten()) {
+        if place.found != 0 {
+            lease.read();
+        }
+    }
+    waited
+}
