@@ -8,14 +8,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::chunk;
 use crate::error::{Error, Result};
 use crate::message::{Body, Metadata};
 use crate::zmtp::{decode_header, encode_header};
 
-/// A chunk is not grown beyond this many bytes: the next frame starts a new one.
-const CHUNK_MAX: usize = 512 * 1024;
-/// The first capacity of a chunk, in bytes.
-const CHUNK_MIN: usize = 256;
+/// Chunks of fewer bytes are copied rather than moved, so that the next frames find room behind them.
+const COPIED_MAX: usize = 8 * 1024;
 
 /// What travels in a pipe beside messages, in order with them.
 #[derive(Clone, Debug)]
@@ -114,8 +113,7 @@ impl Batch {
         let bytes = std::mem::take(&mut other.bytes);
         while let Some(item) = other.items.pop_front() {
             match item {
-                // Small chunks are copied, so that the next frames find room behind them.
-                Item::Bytes(chunk) if chunk.len() < CHUNK_MAX / 64 => {
+                Item::Bytes(chunk) if chunk.len() < COPIED_MAX => {
                     self.chunk(chunk.len())?.extend_from_slice(&chunk);
                     other.recycle(chunk);
                 }
@@ -144,9 +142,11 @@ impl Batch {
         self.items.retain(|item| !matches!(item, Item::Record(_)));
     }
 
-    /// Keeps an emptied chunk for the next frames, unless it was hardly used: what a burst needed is given back after it.
+    /// Takes an emptied chunk back: a small one is kept for the next frames.
     pub fn recycle(&mut self, mut chunk: Vec<u8>) {
-        if self.spare.is_none() && chunk.len() * 4 >= chunk.capacity() {
+        if chunk.capacity() > chunk::OWN_MAX {
+            chunk::give(chunk);
+        } else if self.spare.is_none() {
             chunk.clear();
             self.spare = Some(chunk);
         }
@@ -162,18 +162,42 @@ impl Batch {
     /// The chunk for the next `need` bytes.
     #[inline]
     fn chunk(&mut self, need: usize) -> Result<&mut Vec<u8>> {
-        let fits = matches!(self.items.back(), Some(Item::Bytes(chunk)) if chunk.len() + need <= CHUNK_MAX);
+        let fits = matches!(self.items.back(), Some(Item::Bytes(chunk)) if chunk.capacity() - chunk.len() >= need);
         if !fits {
-            self.items.try_reserve(1).map_err(|_| Error::NoMemory)?;
-            self.items.push_back(Item::Bytes(self.spare.take().unwrap_or_default()));
+            self.make_room(need)?;
         }
-        let Some(Item::Bytes(chunk)) = self.items.back_mut() else {
-            return Err(Error::NoMemory);
-        };
-        if chunk.capacity() - chunk.len() < need {
-            chunk.try_reserve(need.max(CHUNK_MIN)).map_err(|_| Error::NoMemory)?;
+        match self.items.back_mut() {
+            Some(Item::Bytes(chunk)) => Ok(chunk),
+            _ => Err(Error::NoMemory),
         }
-        Ok(chunk)
+    }
+
+    /// Makes the last item a chunk with room for `need` bytes. The first chunk begins small and grows; it moves once it is full.
+    #[cold]
+    fn make_room(&mut self, need: usize) -> Result<()> {
+        self.items.try_reserve(1).map_err(|_| Error::NoMemory)?;
+        match self.items.back_mut() {
+            Some(Item::Bytes(last)) if last.len() + need <= chunk::OWN_MAX => {
+                let wanted = (2 * last.capacity()).clamp(last.len() + need, chunk::OWN_MAX);
+                last.try_reserve_exact(wanted - last.len())
+                    .map_err(|_| Error::NoMemory)?;
+            }
+            Some(Item::Bytes(last)) if last.capacity() <= chunk::OWN_MAX => {
+                let mut larger = chunk::take(last.len() + need)?;
+                larger.extend_from_slice(last);
+                let small = std::mem::replace(last, larger);
+                self.recycle(small);
+            }
+            None | Some(Item::Body(_) | Item::Record(_)) if need <= chunk::OWN_MAX => {
+                let mut first = self.spare.take().unwrap_or_default();
+                first
+                    .try_reserve_exact(need.max(chunk::OWN_MIN))
+                    .map_err(|_| Error::NoMemory)?;
+                self.items.push_back(Item::Bytes(first));
+            }
+            _ => self.items.push_back(Item::Bytes(chunk::take(need)?)),
+        }
+        Ok(())
     }
 }
 

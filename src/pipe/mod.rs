@@ -7,6 +7,7 @@
 //! leaves a mark in it, and the other side answers a mark with exactly one call to [`Peer`].
 
 mod batch;
+mod chunk;
 mod end;
 mod lane;
 mod lease;

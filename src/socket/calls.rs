@@ -84,7 +84,9 @@ fn wait<R>(
         };
         guard = locked;
         guard.readiness.remove(&waiter);
-        leases.map(|leases| guard.return_leases(leases));
+        if let Some(leases) = leases {
+            guard.return_leases(leases);
+        }
         match call(&mut guard) {
             Err(Error::Again) => {}
             result => return result,

@@ -72,6 +72,8 @@ pub struct Socket {
     /// Pipes whose other end is closed, which are removed once they are read.
     ending: Vec<PipeId>,
     endpoints: Endpoints,
+    /// An empty inbox to put in the place of a full one.
+    inbox: Vec<Note>,
     readiness: Readiness,
     leases: Leases,
     reports: monitor::Backlog,
@@ -125,6 +127,7 @@ pub fn open(context: &Arc<Context>, socket_type: i32) -> Result<Handle> {
         connections: HashMap::new(),
         ending: Vec::new(),
         endpoints: Endpoints::default(),
+        inbox: Vec::new(),
         readiness: Readiness::default(),
         leases: Leases::default(),
         reports: monitor::Backlog::default(),
@@ -305,11 +308,17 @@ impl Socket {
 impl Deferred for Socket {
     fn run_deferred(&mut self) {
         loop {
-            let notes = match self.shared.inbox.lock().as_mut() {
-                Some(notes) if !notes.is_empty() => std::mem::take(notes),
-                _ => break,
-            };
-            notes.into_iter().for_each(|note| self.apply(note));
+            let mut notes = std::mem::take(&mut self.inbox);
+            match self.shared.inbox.lock().as_mut() {
+                Some(inbox) if !inbox.is_empty() => std::mem::swap(inbox, &mut notes),
+                _ => {}
+            }
+            if notes.is_empty() {
+                self.inbox = notes;
+                break;
+            }
+            notes.drain(..).for_each(|note| self.apply(note));
+            self.inbox = notes;
         }
         self.changed();
     }

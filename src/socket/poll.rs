@@ -115,7 +115,9 @@ fn leave(sockets: &[Reference<Socket>], waiter: &Arc<Waiter>, leases: &mut Vec<O
         match reference.lock() {
             Some(mut socket) => {
                 socket.readiness.remove(waiter);
-                leases.map(|leases| socket.return_leases(leases));
+                if let Some(leases) = leases {
+                    socket.return_leases(leases);
+                }
             }
             None => leases.into_iter().flatten().for_each(|lease| lease.end()),
         }
