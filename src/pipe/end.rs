@@ -385,10 +385,19 @@ impl End {
     pub fn lease(&self) -> Option<Lease> {
         // The newest message alone counts for a pipe that conflates: it is read to the end all the time.
         if self.is_connection && !self.conflates && !self.closed {
-            Lease::take(&self.peer)
+            Lease::to_read(&self.peer)
         } else {
             None
         }
+    }
+
+    /// Before the calling thread sleeps: writes what is left, and if the connection takes no more, the right to go on when it does.
+    pub fn wait_to_write(&mut self) -> Option<Lease> {
+        if !self.is_connection || self.closed {
+            return None;
+        }
+        self.unsent = 0;
+        Lease::to_write(&self.peer)
     }
 
     /// What the other end sent breaks the rules of the socket type: its connection ends.

@@ -1,4 +1,4 @@
-//! The right of a calling thread to read a connection itself, for the length of a call.
+//! The right of a calling thread to drive a connection itself, for the length of a call that waits.
 
 use std::cell::Cell;
 use std::os::fd::RawFd;
@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use super::Peer;
 
-/// A connection that the calling thread reads: it watches the descriptor, and calls [`Lease::read`] when it is ready.
+/// A connection that the calling thread reads: it watches the descriptor, and calls [`Lease::read`] when it is ready. Or one that
+/// takes no more, which it watches until that has changed.
 pub struct Lease {
     peer: Arc<dyn Peer>,
     fd: RawFd,
+    writes: bool,
     full: Cell<bool>,
 }
 
@@ -25,35 +27,57 @@ pub enum Lent {
 }
 
 impl Lease {
-    /// Takes the connection at the other end of a pipe, if there is one that may be read by callers.
-    pub(super) fn take(peer: &Arc<dyn Peer>) -> Option<Lease> {
-        let fd = peer.lend()?;
-        Some(Lease {
-            peer: peer.clone(),
-            fd,
-            full: Cell::new(false),
-        })
+    /// Takes the connection at the other end of a pipe to read it, if there is one that callers may read.
+    pub(super) fn to_read(peer: &Arc<dyn Peer>) -> Option<Lease> {
+        Some(Lease::new(peer, peer.lend()?, false))
     }
 
-    /// What to watch, if there is a reason to.
-    pub fn fd(&self) -> Option<RawFd> {
-        (!self.full.get()).then_some(self.fd)
+    /// Writes what is left for the connection at the other end, and takes it if it takes no more.
+    pub(super) fn to_write(peer: &Arc<dyn Peer>) -> Option<Lease> {
+        Some(Lease::new(peer, peer.wait_to_write()?, true))
+    }
+
+    fn new(peer: &Arc<dyn Peer>, fd: RawFd, writes: bool) -> Lease {
+        Lease {
+            peer: peer.clone(),
+            fd,
+            writes,
+            full: Cell::new(false),
+        }
+    }
+
+    /// What to watch, for `POLLIN` or `POLLOUT`, if there is a reason to.
+    pub fn watched(&self) -> Option<(RawFd, i16)> {
+        let events = if self.writes { libc::POLLOUT } else { libc::POLLIN };
+        (!self.full.get()).then_some((self.fd, events))
     }
 
     /// Reads what is there into the pipe. False: the lease is over.
     pub fn read(&self) -> bool {
+        if self.writes {
+            return true;
+        }
         let lent = self.peer.read_lent();
         self.full.set(lent == Lent::Full);
         lent != Lent::Over
     }
 
-    /// The call returns. The connection stays with callers for a while.
+    /// The call returns. A connection that was read stays with callers for a while; to one that was watched for writing, what
+    /// is left is written.
     pub fn pause(&self) {
-        self.peer.pause_lending();
+        if self.writes {
+            self.peer.end_wait_to_write();
+        } else {
+            self.peer.pause_lending();
+        }
     }
 
-    /// The other side reads again.
+    /// The other side drives the connection again.
     pub fn end(&self) {
-        self.peer.end_lending();
+        if self.writes {
+            self.peer.end_wait_to_write();
+        } else {
+            self.peer.end_lending();
+        }
     }
 }

@@ -39,6 +39,13 @@ pub trait Peer: Send + Sync {
     fn closed(&self, linger_ms: i32);
     /// What this end sent breaks the rules of the socket type: a connection ends.
     fn rejected(&self) {}
+    /// Before the calling thread sleeps: writes what is in the lane, and if the connection takes no more, what to watch until it
+    /// does.
+    fn wait_to_write(&self) -> Option<RawFd> {
+        None
+    }
+    /// The thread is back.
+    fn end_wait_to_write(&self) {}
     /// The calling thread reads the connection from now on: the descriptor to watch. `None`: it may not.
     fn lend(&self) -> Option<RawFd> {
         None

@@ -98,7 +98,9 @@ impl Session {
         if linger_ms == 0 {
             return self.end(reactor);
         }
+        self.writer.lock().forget_caller();
         self.writer.notify();
+        self.write_by_operation(reactor);
         self.end_lease();
         // Nobody reads any more, so that nothing limits what is read: the end of the stream is seen.
         self.resume(reactor);

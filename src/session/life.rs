@@ -19,7 +19,6 @@ use crate::zmtp::ProtocolError;
 // Commands.
 pub(super) const START: u32 = 0;
 pub(super) const CLOSE: u32 = 1;
-pub(super) const WANT_WRITE: u32 = 2;
 pub(super) const WRITE_FAILED: u32 = 3;
 pub(super) const RESUME: u32 = 4;
 pub(super) const TICK: u32 = 5;
@@ -111,7 +110,6 @@ impl Handler for Session {
                 Side::Connecting(_) => self.begin_connecting(reactor),
             },
             CLOSE => self.begin_closing(reactor),
-            WANT_WRITE => self.write_by_operation(reactor),
             WRITE_FAILED => self.write_failed(reactor),
             RESUME => self.resume(reactor),
             TICK => reactor.tick(self.flush_deadline_ns(), self),
@@ -152,10 +150,14 @@ impl Handler for Session {
             }
             Completion::Sent { result, buffers, .. } => {
                 self.operation_ended(WRITE);
-                self.writer.lock().operation_ended(result.unwrap_or(0), buffers);
+                let more = self.writer.lock().operation_ended(result.unwrap_or(0), buffers);
                 match result {
                     Ok(_) => {
-                        self.write_by_operation(reactor);
+                        if more {
+                            self.write_by_operation(reactor);
+                        } else {
+                            self.writer.lock().flush();
+                        }
                         self.end_if_drained(reactor);
                     }
                     Err(libc::ECANCELED) => {}
@@ -188,6 +190,9 @@ impl Handler for Session {
             return Some(self.flush_deadline_ns());
         }
         self.writer.notify();
+        if self.writer.lock().needs_reactor() {
+            self.write_by_operation(reactor);
+        }
         self.end_if_drained(reactor);
         self.tick_is_due.store(false, Ordering::SeqCst);
         // What was queued before the flag fell is seen here; what comes after asks for a tick itself.

@@ -268,6 +268,14 @@ impl Session {
         Arc::new(Handle(self))
     }
 
+    /// The reactor writes what is left a little after this time.
+    fn tick_after(self: &Arc<Session>, since_ns: u64) {
+        self.deferred_at_ns.store(since_ns, Ordering::Release);
+        if !self.tick_is_due.swap(true, Ordering::AcqRel) {
+            self.link.call(self.clone(), life::TICK);
+        }
+    }
+
     fn event(&self, kind: i32, value: i32) {
         self.owner.event(Event {
             kind,
@@ -305,10 +313,7 @@ impl Peer for Handle {
     }
 
     fn flush_later(&self, since_ns: u64) {
-        self.0.deferred_at_ns.store(since_ns, Ordering::Release);
-        if !self.0.tick_is_due.swap(true, Ordering::AcqRel) {
-            self.0.link.call(self.0.clone(), life::TICK);
-        }
+        self.0.tick_after(since_ns);
     }
 
     fn closed(&self, linger_ms: i32) {
@@ -317,6 +322,14 @@ impl Peer for Handle {
 
     fn rejected(&self) {
         self.0.link.call(self.0.clone(), life::BREAK);
+    }
+
+    fn wait_to_write(&self) -> Option<RawFd> {
+        self.0.writer.lock().wait()
+    }
+
+    fn end_wait_to_write(&self) {
+        self.0.writer.lock().end_wait();
     }
 
     fn lend(&self) -> Option<RawFd> {

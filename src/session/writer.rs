@@ -1,7 +1,8 @@
 //! The write half of a connection: takes batches from the lane and gives them to the kernel. Driven by whoever holds its
 //! lock: an application thread inside a send, or the reactor.
 //!
-//! Invariants: while `in_flight` the reactor's send owns the buffers; while `blocked` the reactor was asked to go on. What was
+//! Invariants: while `in_flight` the reactor's send owns the buffers; while the kernel is `full`, a caller waits for it or the
+//! reactor's next tick goes on. What was
 //! taken and not completely sent stays here from the first byte of its first incomplete message, so that it can go out on the
 //! next connection.
 
@@ -12,6 +13,7 @@ use super::{Session, Settings, life};
 use crate::pipe::{Batch, Item, Lane, Peer, Record};
 use crate::reactor::driver::send_now;
 use crate::reactor::{Segment, SendBuffers};
+use crate::sys::clock;
 use crate::sys::lock::Deferred;
 use crate::zmtp::{decode_header, encode_cancel, encode_subscribe};
 
@@ -47,7 +49,10 @@ pub struct WriteHalf {
     walked: u64,
     control: Vec<u8>,
     in_flight: bool,
-    blocked: bool,
+    /// The kernel took no more.
+    full: bool,
+    /// A caller waits for the kernel, and goes on.
+    caller_waits: bool,
     resends: bool,
 }
 
@@ -74,7 +79,8 @@ impl WriteHalf {
             walked: 0,
             control: Vec::new(),
             in_flight: false,
-            blocked: false,
+            full: false,
+            caller_waits: false,
             resends: !settings.subscribes && !settings.immediate,
         }
     }
@@ -84,7 +90,7 @@ impl WriteHalf {
         self.fd = fd;
         self.phase = Phase::Handshake;
         self.in_flight = false;
-        self.blocked = false;
+        (self.full, self.caller_waits) = (false, false);
     }
 
     /// The handshake is done: messages may be sent.
@@ -135,7 +141,7 @@ impl WriteHalf {
 
     /// Whether nothing can be written before the reactor's operation ends or a connection is there.
     pub(super) fn is_stuck(&self) -> bool {
-        self.phase != Phase::Open || self.in_flight || self.blocked
+        self.phase != Phase::Open || self.in_flight || self.full
     }
 
     /// Whether bytes of messages wait for a connection.
@@ -143,14 +149,51 @@ impl WriteHalf {
         !self.left_over.is_empty() || (self.in_flight || !self.outgoing.is_empty()) && !self.outgoing_is_control
     }
 
-    /// Writes until nothing is left or the kernel takes no more; then the reactor goes on.
+    /// Writes until nothing is left or the kernel takes no more; then the reactor goes on, unless a caller does before.
     pub(super) fn flush(&mut self) {
-        while self.phase != Phase::Closed && !self.in_flight && !self.blocked && self.fill() {
+        if !self.full && self.write_all() {
+            self.leave_to_reactor();
+        }
+    }
+
+    /// For a caller that is about to sleep: writes, and says what to watch until the kernel takes more, if it is full.
+    pub(super) fn wait(&mut self) -> Option<RawFd> {
+        self.caller_waits = self.write_all();
+        self.caller_waits.then_some(self.fd)
+    }
+
+    /// The caller is back.
+    pub(super) fn end_wait(&mut self) {
+        if std::mem::take(&mut self.caller_waits) && self.write_all() {
+            self.leave_to_reactor();
+        }
+    }
+
+    /// Whether the reactor must go on where the kernel took no more.
+    pub(super) fn needs_reactor(&self) -> bool {
+        self.full && !self.caller_waits
+    }
+
+    /// No caller will come back.
+    pub(super) fn forget_caller(&mut self) {
+        self.caller_waits = false;
+    }
+
+    fn leave_to_reactor(&self) {
+        if let Some(session) = self.session.upgrade() {
+            session.tick_after(clock::now_ns());
+        }
+    }
+
+    /// Writes until nothing is left (false) or the kernel takes no more.
+    fn write_all(&mut self) -> bool {
+        self.full = false;
+        while self.phase != Phase::Closed && !self.in_flight && self.fill() {
             match send_now(self.fd, &self.outgoing) {
                 Ok(count) => self.sent(count),
                 Err(libc::EAGAIN) => {
-                    self.blocked = true;
-                    self.call(life::WANT_WRITE);
+                    self.full = true;
+                    return true;
                 }
                 Err(errno) => {
                     self.phase = Phase::Closed;
@@ -159,23 +202,25 @@ impl WriteHalf {
                 }
             }
         }
+        false
     }
 
     /// Reactor: hands the outgoing buffers over for an operation, if there is something to send.
     pub(super) fn take_for_operation(&mut self) -> Option<(RawFd, SendBuffers)> {
-        self.blocked = false;
-        if self.phase == Phase::Closed || self.in_flight || !self.fill() {
+        if self.phase == Phase::Closed || self.in_flight || self.caller_waits || !self.fill() {
             return None;
         }
+        self.full = false;
         self.in_flight = true;
         Some((self.fd, std::mem::take(&mut self.outgoing)))
     }
 
-    /// Reactor: the operation is over; the kernel took `count` bytes.
-    pub(super) fn operation_ended(&mut self, count: usize, buffers: SendBuffers) {
+    /// Reactor: the operation is over; the kernel took `count` bytes. True: another is needed.
+    pub(super) fn operation_ended(&mut self, count: usize, buffers: SendBuffers) -> bool {
         self.in_flight = false;
         self.outgoing = buffers;
         self.sent(count);
+        !self.outgoing.is_empty()
     }
 
     /// The kernel took `count` bytes: messages that it has completely give their credit back.

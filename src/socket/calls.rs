@@ -73,8 +73,13 @@ fn wait<R>(
     let deadline = u64::try_from(time).ok().map(|ms| clock::now_ns() + ms * 1_000_000);
     let mut guard = guard;
     loop {
+        waiter.prepare();
+        let mut leases = if event == ZMQ_POLLIN {
+            guard.take_leases()
+        } else {
+            guard.take_full()
+        };
         guard.wait_here(&waiter);
-        let mut leases = if event == ZMQ_POLLIN { guard.take_leases() } else { None };
         // A change between the last try and the registration would have been applied by this thread itself: it holds the lock.
         drop(guard);
         let waited = wait_reading(&waiter, deadline, std::slice::from_mut(&mut leases), &mut []);
@@ -84,8 +89,10 @@ fn wait<R>(
         };
         guard = locked;
         guard.readiness.remove(&waiter);
-        if let Some(leases) = leases {
-            guard.return_leases(leases);
+        match leases {
+            Some(leases) if event == ZMQ_POLLIN => guard.return_leases(leases),
+            Some(leases) => guard.return_full(leases),
+            None => {}
         }
         match call(&mut guard) {
             Err(Error::Again) => {}

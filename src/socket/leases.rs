@@ -6,7 +6,7 @@
 use super::Socket;
 use crate::error::{Error, Result};
 use crate::options::Opt;
-use crate::pipe::Lease;
+use crate::pipe::{End, Lease};
 use crate::sys::lock::Deferred;
 use crate::sys::waiter::{Waiter, Watched};
 
@@ -20,6 +20,8 @@ pub(super) struct Leases {
     held: Vec<Lease>,
     /// A call has them.
     taken: bool,
+    /// Memory for the next call.
+    spare: Vec<Lease>,
     /// The program waits for the socket's descriptor: the reactor reads, for good.
     never: bool,
 }
@@ -42,6 +44,24 @@ impl Socket {
         }
         self.leases.taken = true;
         Some(leases)
+    }
+
+    /// Writes what is left to all connections, and takes those along that take no more; given back as above.
+    pub(super) fn take_full(&mut self) -> Option<Vec<Lease>> {
+        if self.pipes.len() > PIPES_MAX {
+            return None;
+        }
+        let mut leases = std::mem::take(&mut self.leases.spare);
+        for id in 0..self.pipes.places() {
+            leases.extend(self.pipes.end(id).and_then(End::wait_to_write));
+        }
+        Some(leases)
+    }
+
+    /// The call returns.
+    pub(super) fn return_full(&mut self, mut leases: Vec<Lease>) {
+        leases.drain(..).for_each(|lease| lease.pause());
+        self.leases.spare = leases;
     }
 
     /// The call returns.
@@ -113,7 +133,7 @@ pub(super) fn wait_reading(
     others.copy_from_slice(watched);
     for (place, lease) in lent.iter_mut().zip(leases.iter().flatten().flatten()) {
         // A negative descriptor is passed over.
-        (place.fd, place.events) = (lease.fd().unwrap_or(-1), libc::POLLIN);
+        (place.fd, place.events) = lease.watched().unwrap_or((-1, 0));
     }
     let waited = waiter.wait(deadline_ns, all);
     watched.copy_from_slice(&all[..watched.len()]);

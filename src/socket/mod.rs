@@ -299,7 +299,6 @@ impl Socket {
     }
 
     fn wait_here(&mut self, waiter: &Arc<Waiter>) {
-        waiter.prepare();
         self.pipes.flush();
         self.readiness.add(waiter.clone());
     }
