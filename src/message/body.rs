@@ -125,6 +125,22 @@ impl Body {
         self.block().is_some_and(|block| block.free.is_some())
     }
 
+    /// Becomes a copy of `bytes` in the memory that it has. False, and as it was, unless it is the only body that refers to that
+    /// memory, which must fit.
+    #[inline]
+    pub(super) fn overwrite(&mut self, bytes: &[u8]) -> bool {
+        let Some(block) = self.block() else { return false };
+        let alone = block.references.load(Ordering::Acquire) == 1 && block.free.is_none();
+        // Much too large memory is given back instead.
+        if !alone || block.capacity < bytes.len() || block.capacity / 4 > bytes.len() {
+            return false;
+        }
+        // SAFETY: the memory behind the head is valid for so many bytes, and nothing else refers to it.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.data, bytes.len()) };
+        self.len = bytes.len();
+        true
+    }
+
     /// The bytes for writing, when this is the only body that refers to them.
     pub(super) fn unique_mut(&mut self) -> Option<&mut [u8]> {
         if self.is_constant() || self.is_shared() {

@@ -99,6 +99,23 @@ impl Message {
         Ok(Message::of_body(Body::from_slice(bytes)?))
     }
 
+    /// Becomes a message that holds a copy of `bytes`, with the metadata that it has. Memory that is its own is used again.
+    /// Fails with [`Error::NoMemory`], and is as it was then.
+    #[inline]
+    pub fn refill(&mut self, bytes: &[u8]) -> Result<()> {
+        // SAFETY: the kind says that `body` is in use.
+        let again = self.kind == KIND_BODY
+            && bytes.len() > INLINE_BYTES_MAX
+            && unsafe { (*self.payload.body).overwrite(bytes) };
+        if !again {
+            let mut fresh = Message::from_slice(bytes)?;
+            std::mem::swap(&mut fresh.metadata, &mut self.metadata);
+            *self = fresh;
+        }
+        self.flags = 0;
+        Ok(())
+    }
+
     /// A message that refers to `data` and never frees it (zmq_send_const(3)).
     ///
     /// # Safety
@@ -262,9 +279,13 @@ impl Message {
     }
 
     /// Replaces the properties of the connection that the message came from.
-    pub fn set_metadata(&mut self, metadata: Option<Arc<Metadata>>) {
+    #[inline]
+    pub fn set_metadata(&mut self, metadata: Option<&Arc<Metadata>>) {
+        if self.metadata == metadata.map_or(std::ptr::null(), Arc::as_ptr) {
+            return;
+        }
         self.drop_metadata();
-        self.metadata = metadata.map_or(std::ptr::null(), Arc::into_raw);
+        self.metadata = metadata.map_or(std::ptr::null(), |metadata| Arc::into_raw(metadata.clone()));
     }
 
     const fn with_payload(kind: u8, payload: Payload) -> Message {

@@ -1,4 +1,4 @@
-//! Recycled memory of bodies from 128 bytes to 1 MiB: one thread allocates them, another frees them, and a general allocator
+//! Recycled memory of bodies from 33 bytes to 1 MiB: one thread allocates them, another frees them, and a general allocator
 //! makes such threads wait for each other and gives the pages back to the system in between.
 //!
 //! Sizes are rounded up to classes, four to a doubling. Every thread keeps a few idle blocks of each class and exchanges
@@ -24,7 +24,7 @@ pub(super) const ALIGNMENT: usize = 16;
 
 const CLASS_BYTES_MIN: usize = 1 << CLASS_BITS_MIN;
 const CLASS_BYTES_MAX: usize = 1 << CLASS_BITS_MAX;
-const CLASS_BITS_MIN: usize = 7;
+const CLASS_BITS_MIN: usize = 6;
 const CLASS_BITS_MAX: usize = 20;
 const CLASS_COUNT: usize = 4 * (CLASS_BITS_MAX - CLASS_BITS_MIN) + 1;
 
@@ -33,7 +33,11 @@ const BATCH_BYTES: usize = 64 * 1024;
 /// The fewest and the most blocks of a full batch.
 const BATCH_BLOCKS: (usize, usize) = (4, 32);
 
-/// A thread keeps at most this many idle bytes.
+/// The last class of which a full batch has the most blocks: 2 KiB.
+const UNCOUNTED_MAX: usize = 4 * (11 - CLASS_BITS_MIN);
+const _: () = assert!(1 << 11 == BATCH_BYTES / BATCH_BLOCKS.1);
+
+/// A thread keeps at most this many idle bytes of larger classes.
 const THREAD_BYTES_MAX: usize = 1024 * 1024;
 
 /// The depot's bound at first, and at most. It is raised by what was given back and then missed within
@@ -63,10 +67,10 @@ impl Class {
     /// The smallest class whose blocks have `len` bytes behind their head; none when such blocks are not recycled.
     #[inline]
     pub(super) fn of(len: usize) -> Option<Class> {
-        if !(CLASS_BYTES_MIN..=CLASS_BYTES_MAX).contains(&len) {
+        if !(CLASS_BYTES_MIN / 2 + 1..=CLASS_BYTES_MAX).contains(&len) {
             return None;
         }
-        let last = len - 1;
+        let last = len.max(CLASS_BYTES_MIN) - 1;
         let doubling = last.ilog2() as usize;
         // The two bits below the highest one tell the quarter; from 4 to 7 with the highest one.
         let quarter = last >> (doubling - 2);
@@ -83,7 +87,15 @@ impl Class {
     }
 
     fn batch_blocks(self) -> usize {
-        (BATCH_BYTES / self.len()).clamp(BATCH_BLOCKS.0, BATCH_BLOCKS.1)
+        if !self.is_counted() {
+            return BATCH_BLOCKS.1;
+        }
+        (BATCH_BYTES / self.len()).max(BATCH_BLOCKS.0)
+    }
+
+    /// Whether blocks count towards the bound of a thread. Two batches of the small classes are never much.
+    fn is_counted(self) -> bool {
+        self.index() > UNCOUNTED_MAX
     }
 
     fn layout(self) -> Layout {
@@ -136,20 +148,6 @@ struct Batch {
 impl Batch {
     const EMPTY: Batch = Batch { first: None, blocks: 0 };
 
-    /// # Safety
-    /// The block is idle, of the batch's class, and given away.
-    unsafe fn push(&mut self, block: NonNull<Idle>) {
-        let idle = Idle {
-            next: self.first,
-            next_batch: None,
-            batch_blocks: 0,
-        };
-        // SAFETY: the block is large enough, aligned, and the batch's alone.
-        unsafe { block.write(idle) };
-        self.first = Some(block);
-        self.blocks += 1;
-    }
-
     fn pop(&mut self) -> Option<NonNull<Idle>> {
         let block = self.first?;
         // SAFETY: the blocks of a batch are alive and begin with an `Idle`.
@@ -162,15 +160,16 @@ impl Batch {
 /// The idle blocks of one thread.
 struct Magazines<'depot> {
     depot: &'depot Depot,
-    /// Bytes of all classes.
+    /// Bytes of all counted classes.
     bytes: Cell<usize>,
     classes: [Magazine; CLASS_COUNT],
 }
 
 /// The idle blocks of one class in one thread. Two batches, so that a thread which takes and gives in turn does not go to
-/// the depot each time.
+/// the depot each time. The loaded one is spread over two cells, because every message comes through here.
 struct Magazine {
-    loaded: Cell<Batch>,
+    first: Cell<Option<NonNull<Idle>>>,
+    blocks: Cell<usize>,
     /// Full or empty.
     spare: Cell<Batch>,
 }
@@ -178,8 +177,16 @@ struct Magazine {
 impl Magazine {
     const fn new() -> Magazine {
         Magazine {
-            loaded: Cell::new(Batch::EMPTY),
+            first: Cell::new(None),
+            blocks: Cell::new(0),
             spare: Cell::new(Batch::EMPTY),
+        }
+    }
+
+    fn load(&self, batch: Batch) -> Batch {
+        Batch {
+            first: self.first.replace(batch.first),
+            blocks: self.blocks.replace(batch.blocks),
         }
     }
 }
@@ -193,47 +200,79 @@ impl<'depot> Magazines<'depot> {
         }
     }
 
+    #[inline]
     fn take(&self, class: Class) -> Option<NonNull<Idle>> {
         let magazine = &self.classes[class.index()];
-        let mut loaded = magazine.loaded.take();
-        if loaded.blocks == 0 {
-            loaded = magazine.spare.take();
+        if magazine.first.get().is_none() {
+            self.load_another(class);
         }
-        if loaded.blocks == 0 {
-            loaded = self.depot.take(class).unwrap_or_default();
-            self.bytes.update(|bytes| bytes + loaded.blocks * class.len());
-        }
-        let block = loaded.pop();
-        magazine.loaded.set(loaded);
-        if block.is_some() {
+        let block = magazine.first.get()?;
+        // SAFETY: the blocks of a magazine are alive and begin with an `Idle`.
+        magazine.first.set(unsafe { block.as_ref() }.next);
+        magazine.blocks.update(|blocks| blocks - 1);
+        if class.is_counted() {
             self.bytes.update(|bytes| bytes - class.len());
         }
-        block
+        Some(block)
+    }
+
+    #[cold]
+    fn load_another(&self, class: Class) {
+        let magazine = &self.classes[class.index()];
+        let mut batch = magazine.spare.take();
+        if batch.blocks == 0 {
+            batch = self.depot.take(class).unwrap_or_default();
+            self.count(class, &batch, usize::wrapping_add);
+        }
+        magazine.load(batch);
     }
 
     /// # Safety
     /// The block is of the class, made by the depot, idle, and given away.
+    #[inline]
     unsafe fn give(&self, class: Class, block: NonNull<Idle>) {
-        if self.bytes.get() + class.len() > THREAD_BYTES_MAX {
-            self.empty();
+        let magazine = &self.classes[class.index()];
+        if magazine.blocks.get() >= class.batch_blocks() || class.is_counted() {
+            self.make_place(class);
+        }
+        let idle = Idle {
+            next: magazine.first.get(),
+            next_batch: None,
+            batch_blocks: 0,
+        };
+        // SAFETY: the caller gives the block away; it is large enough and aligned.
+        unsafe { block.write(idle) };
+        magazine.first.set(Some(block));
+        magazine.blocks.update(|blocks| blocks + 1);
+    }
+
+    /// Makes place for a block of the class, and counts it if such blocks are counted.
+    #[cold]
+    fn make_place(&self, class: Class) {
+        if class.is_counted() {
+            if self.bytes.get() + class.len() > THREAD_BYTES_MAX {
+                self.empty();
+            }
+            self.bytes.update(|bytes| bytes + class.len());
         }
         let magazine = &self.classes[class.index()];
-        let mut loaded = magazine.loaded.take();
-        if loaded.blocks >= class.batch_blocks() {
-            let full = magazine.spare.replace(std::mem::take(&mut loaded));
-            self.bytes.update(|bytes| bytes - full.blocks * class.len());
+        if magazine.blocks.get() >= class.batch_blocks() {
+            let full = magazine.spare.replace(magazine.load(Batch::EMPTY));
+            self.count(class, &full, usize::wrapping_sub);
             self.depot.give(class, full);
         }
-        // SAFETY: the caller gives the block away, and it is of this class.
-        unsafe { loaded.push(block) };
-        magazine.loaded.set(loaded);
-        self.bytes.update(|bytes| bytes + class.len());
+    }
+
+    fn count(&self, class: Class, batch: &Batch, add: fn(usize, usize) -> usize) {
+        if class.is_counted() {
+            self.bytes.update(|bytes| add(bytes, batch.blocks * class.len()));
+        }
     }
 
     /// Gives all blocks to the depot.
     fn empty(&self) {
         for (magazine, index) in self.classes.iter().zip(0_u8..) {
-            self.depot.give(Class(index), magazine.loaded.take());
+            self.depot.give(Class(index), magazine.load(Batch::EMPTY));
             self.depot.give(Class(index), magazine.spare.take());
         }
         self.bytes.set(0);

@@ -178,7 +178,7 @@ fn flags_and_metadata_travel_with_the_message() {
     let metadata = Metadata::new(5, [(&b"Socket-Type"[..], &b"REQ"[..])]).unwrap();
     let mut message = Message::from_slice(b"part").unwrap();
     message.set_more(true);
-    message.set_metadata(Some(metadata.clone()));
+    message.set_metadata(Some(&metadata));
     let mut copy = message.share();
     let moved = message.take();
     assert!(!message.more() && message.is_empty() && message.metadata().is_none());
@@ -301,4 +301,30 @@ fn a_builder_is_cheap_until_bytes_arrive() {
     assert_eq!(huge.len(), 10);
     assert_eq!(huge.finish().len(), 10);
     drop(BodyBuilder::new(usize::MAX).unwrap());
+}
+
+#[test]
+fn a_message_that_is_filled_again_uses_its_own_memory_and_nobody_elses() {
+    let long = |byte: u8, len: usize| vec![byte; len];
+    let mut message = Message::from_slice(&long(1, 100)).unwrap();
+    let place = message.data().as_ptr();
+    message.set_more(true);
+    message.refill(&long(2, 90)).unwrap();
+    assert_eq!(
+        (message.data(), message.data().as_ptr(), message.more()),
+        (&long(2, 90)[..], place, false)
+    );
+    let copy = message.share();
+    message.refill(&long(3, 90)).unwrap();
+    assert_eq!((copy.data(), message.data()), (&long(2, 90)[..], &long(3, 90)[..]));
+    assert!(!message.is_shared());
+    for len in [0, 48, 49, 5_000, 64, 7] {
+        message.refill(&long(len as u8, len)).unwrap();
+        assert_eq!(message.data(), long(len as u8, len));
+    }
+    let caller = Caller::new(80);
+    let mut message = caller.message();
+    message.refill(&long(4, 80)).unwrap();
+    assert_eq!((caller.freed(), message.data()), (1, &long(4, 80)[..]));
+    assert_eq!(caller.buffer[79], 79);
 }

@@ -50,6 +50,9 @@ impl FairQueue {
                 return Some(id);
             }
             if let Some(end) = pipes.end(id) {
+                if end.has_part() {
+                    return Some(id);
+                }
                 while let Some(record) = end.take_record() {
                     on_record(id, record);
                 }

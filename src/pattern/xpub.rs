@@ -49,7 +49,7 @@ impl Upwards {
             bytes[0] = kind;
             bytes[1..].copy_from_slice(topic);
         }
-        part.set_metadata(metadata);
+        part.set_metadata(metadata.as_ref());
         self.push(Upward {
             part,
             is_notice: true,

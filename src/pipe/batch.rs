@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::chunk;
 use crate::error::{Error, Result};
 use crate::message::{Body, Metadata};
-use crate::zmtp::{decode_header, encode_header};
+use crate::zmtp::{SHORT_HEADER, decode_header, encode_header};
 
 /// Chunks of fewer bytes are copied rather than moved, so that the next frames find room behind them.
 const COPIED_MAX: usize = 8 * 1024;
@@ -71,7 +71,15 @@ impl Batch {
     pub fn push_frame(&mut self, body: &[u8], more: bool) -> Result<()> {
         let (header, header_len) = encode_header(more, body.len());
         let chunk = self.chunk(header_len + body.len())?;
-        chunk.extend_from_slice(&header[..header_len]);
+        if let [flags, length, ..] = header
+            && header_len == SHORT_HEADER
+        {
+            // The usual case, which is worth not calling a function for two bytes.
+            chunk.push(flags);
+            chunk.push(length);
+        } else {
+            chunk.extend_from_slice(&header[..header_len]);
+        }
         chunk.extend_from_slice(body);
         self.bytes += header_len + body.len();
         self.messages += u64::from(!more);
@@ -239,9 +247,11 @@ pub enum Next<'a> {
 /// Reads a batch frame by frame.
 #[derive(Default, Debug)]
 pub struct Cursor {
-    /// The batch; its counts are those from when it was taken.
-    pub batch: Batch,
+    /// What is read now: the batch's first chunk, taken out of it.
+    chunk: Vec<u8>,
     offset: usize,
+    /// The rest; its counts are those from when it was taken.
+    pub batch: Batch,
 }
 
 impl Cursor {
@@ -249,59 +259,53 @@ impl Cursor {
     #[inline]
     pub fn is_empty(&mut self) -> bool {
         self.settle();
-        self.batch.items.is_empty()
+        self.offset == self.chunk.len() && self.batch.items.is_empty()
     }
 
     /// Whether a record is next.
     #[inline]
     pub fn record_is_next(&mut self) -> bool {
         self.settle();
-        matches!(self.batch.items.front(), Some(Item::Record(_)))
+        self.offset == self.chunk.len() && matches!(self.batch.items.front(), Some(Item::Record(_)))
+    }
+
+    /// Whether a frame is next.
+    #[inline]
+    pub fn frame_is_next(&mut self) -> bool {
+        self.settle();
+        self.offset < self.chunk.len()
     }
 
     /// Takes the next frame or record.
     #[inline]
     pub fn take_next(&mut self) -> Next<'_> {
         self.settle();
-        let (start, end, more) = match self.batch.items.front() {
-            None => return Next::Empty,
-            Some(Item::Bytes(chunk)) => match decode_header(&chunk[self.offset..]) {
-                Ok(Some(header)) => {
-                    let start = self.offset + header.header_len;
-                    let end = start + header.body_len as usize;
-                    (start, end, header.more)
-                }
-                // Lanes hold whole frames only; should that ever fail, the rest is dropped rather than misread.
-                _ => {
-                    self.batch.clear();
-                    self.offset = 0;
-                    return Next::Empty;
-                }
-            },
-            Some(_) => return self.pop_record(),
+        let Some((header_len, body_len, more)) = self.header() else {
+            return self.take_other();
         };
-        let by_reference = match self.batch.items.front() {
-            Some(Item::Bytes(chunk)) => start == chunk.len() && matches!(self.batch.items.get(1), Some(Item::Body(_))),
-            _ => false,
-        };
-        if by_reference {
-            self.drop_chunk();
-            match self.batch.items.pop_front() {
+        let start = self.offset + header_len;
+        if start == self.chunk.len()
+            && let Some(Item::Body(_)) = self.batch.items.front()
+        {
+            self.offset = start;
+            return match self.batch.items.pop_front() {
                 Some(Item::Body(body)) => Next::Frame {
                     more,
                     body: BodySlice::Body(body),
                 },
                 _ => Next::Empty,
-            }
-        } else {
-            self.offset = end;
-            match self.batch.items.front() {
-                Some(Item::Bytes(chunk)) => Next::Frame {
+            };
+        }
+        let end = start + body_len;
+        match self.chunk.get(start..end) {
+            Some(body) => {
+                self.offset = end;
+                Next::Frame {
                     more,
-                    body: BodySlice::Bytes(&chunk[start..end]),
-                },
-                _ => Next::Empty,
+                    body: BodySlice::Bytes(body),
+                }
             }
+            None => Next::Empty,
         }
     }
 
@@ -309,46 +313,66 @@ impl Cursor {
     #[inline]
     pub fn peek(&mut self) -> Option<&[u8]> {
         self.settle();
-        let Some(Item::Bytes(chunk)) = self.batch.items.front() else {
-            return None;
-        };
-        let header = decode_header(&chunk[self.offset..]).ok()??;
-        let start = self.offset + header.header_len;
-        if start == chunk.len()
-            && let Some(Item::Body(body)) = self.batch.items.get(1)
+        let (header_len, body_len, _) = self.header()?;
+        let start = self.offset + header_len;
+        if start == self.chunk.len()
+            && let Some(Item::Body(body)) = self.batch.items.front()
         {
             return Some(body);
         }
-        chunk.get(start..start + header.body_len as usize)
+        self.chunk.get(start..start + body_len)
     }
 
-    fn pop_record(&mut self) -> Next<'_> {
+    /// Reads another batch from now on; what was left is dropped.
+    pub fn replace(&mut self, batch: Batch) {
+        self.chunk.clear();
+        self.offset = 0;
+        self.batch = batch;
+    }
+
+    /// The lengths of the next frame's header and body, and whether its message goes on.
+    #[inline]
+    fn header(&self) -> Option<(usize, usize, bool)> {
+        match self.chunk.get(self.offset..)? {
+            // The usual case: a short frame.
+            [flags @ 0..=1, length, ..] => Some((SHORT_HEADER, usize::from(*length), *flags == 1)),
+            bytes => {
+                let header = decode_header(bytes).ok()??;
+                Some((header.header_len, header.body_len as usize, header.more))
+            }
+        }
+    }
+
+    #[cold]
+    fn take_other(&mut self) -> Next<'_> {
+        if self.offset < self.chunk.len() {
+            // Lanes hold whole frames only; should that ever fail, the rest is dropped rather than misread.
+            self.replace(Batch::default());
+        }
         match self.batch.items.pop_front() {
             Some(Item::Record(record)) => Next::Record(record),
             _ => Next::Empty,
         }
     }
 
-    /// Drops the chunk in front if it was read to its end.
+    /// Goes on to the next chunk if this one was read to its end.
     #[inline]
     fn settle(&mut self) {
-        if let Some(Item::Bytes(chunk)) = self.batch.items.front()
-            && chunk.len() == self.offset
-        {
-            self.drop_chunk();
+        if self.offset == self.chunk.len() {
+            self.next_chunk();
         }
     }
 
-    /// Reads another batch from now on; the one before is given back.
-    pub fn replace(&mut self, batch: Batch) -> Batch {
-        self.offset = 0;
-        std::mem::replace(&mut self.batch, batch)
-    }
-
-    fn drop_chunk(&mut self) {
-        if let Some(Item::Bytes(chunk)) = self.batch.items.pop_front() {
-            self.batch.recycle(chunk);
+    #[cold]
+    fn next_chunk(&mut self) {
+        if self.chunk.capacity() > 0 {
+            let read = std::mem::take(&mut self.chunk);
+            self.batch.recycle(read);
         }
         self.offset = 0;
+        if let Some(Item::Bytes(chunk)) = self.batch.items.front_mut() {
+            self.chunk = std::mem::take(chunk);
+            self.batch.items.pop_front();
+        }
     }
 }

@@ -70,14 +70,12 @@ impl Target<'_> {
     pub fn fill(&mut self, body: BodySlice<'_>, more: bool, metadata: Option<&Arc<Metadata>>) -> Result<()> {
         match self {
             Target::Message(message) => {
-                **message = match body {
-                    BodySlice::Bytes(bytes) => Message::from_slice(bytes)?,
-                    BodySlice::Body(body) => Message::from_body(body),
-                };
-                message.set_more(more);
-                if let Some(metadata) = metadata {
-                    message.set_metadata(Some(metadata.clone()));
+                match body {
+                    BodySlice::Bytes(bytes) => message.refill(bytes)?,
+                    BodySlice::Body(body) => **message = Message::from_body(body),
                 }
+                message.set_more(more);
+                message.set_metadata(metadata);
             }
             Target::Buffer { buffer, len } => {
                 let bytes = body.as_slice();
@@ -201,9 +199,19 @@ impl End {
     fn poll_newest(&mut self) -> bool {
         let mut newest = Batch::default();
         if !self.reading && self.incoming.take(&mut newest).is_some() {
-            drop(self.cursor.replace(newest));
+            self.cursor.replace(newest);
         }
         !self.cursor.is_empty()
+    }
+
+    /// Whether a part is next, not a record.
+    #[inline]
+    pub fn has_part(&mut self) -> bool {
+        if self.conflates || !self.cursor.frame_is_next() {
+            self.poll();
+            return self.cursor.frame_is_next();
+        }
+        true
     }
 
     /// Takes the record that is next, if one is. Records of the connection itself are kept here.
@@ -222,7 +230,7 @@ impl End {
     /// Reads one part into `target`: `Some(more)`, or `None` if nothing is there. Records must have been taken before.
     #[inline]
     pub fn receive(&mut self, target: &mut Target<'_>) -> Result<Option<bool>> {
-        if !self.poll() {
+        if !self.has_part() {
             return Ok(None);
         }
         let Next::Frame { more, body } = self.cursor.take_next() else {

@@ -14,7 +14,8 @@ pub const FLAG_COMMAND: u8 = 4;
 /// The size of the longest header, in bytes.
 pub const MAX_HEADER: usize = 9;
 
-const SHORT_HEADER: usize = 2;
+/// Bytes of the header of a frame whose body has up to 255 bytes (RFC 23, 37): flags and length.
+pub const SHORT_HEADER: usize = 2;
 const SHORT_BODY_MAX: usize = 255;
 
 /// A frame's header.

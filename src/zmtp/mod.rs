@@ -23,6 +23,6 @@ mod testing;
 
 pub use command::{Command, encode_cancel, encode_ping, encode_pong, encode_subscribe, parse_command};
 pub use error::ProtocolError;
-pub use frame::{Header, MAX_HEADER, decode_header, encode_command, encode_header};
+pub use frame::{Header, MAX_HEADER, SHORT_HEADER, decode_header, encode_command, encode_header};
 pub use handshake::{Handshake, HandshakeConfig, Peer, Progress, pairs};
 pub use scan::{Scan, ScanLimits, Stop, scan};

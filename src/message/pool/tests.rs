@@ -47,7 +47,8 @@ fn patterned(number: usize) -> Vec<u8> {
 
 #[test]
 fn a_class_is_the_smallest_that_holds_a_length_and_adds_a_quarter_at_most() {
-    assert_eq!(Class::of(CLASS_BYTES_MIN - 1), None);
+    assert_eq!(Class::of(CLASS_BYTES_MIN / 2), None);
+    assert_eq!(Class::of(CLASS_BYTES_MIN / 2 + 1), Some(Class(0)));
     assert_eq!(Class::of(CLASS_BYTES_MAX + 1), None);
     assert_eq!(Class::of(0), None);
     for len in CLASS_BYTES_MIN..=CLASS_BYTES_MAX {
