@@ -1,19 +1,38 @@
 //! The descriptors that belong to the library, so that a forked child can close its copies of them.
 //!
-//! A bit for each descriptor, set and cleared without a lock, and a handler that fork(2) runs in the child. The child shuts
+//! A bit for each descriptor, set and cleared without a lock, and handlers that fork(2) runs before and after. The child shuts
 //! nothing down: closing a copy leaves the parent's connections as they are. Descriptors beyond [`DESCRIPTORS_MAX`] are not
 //! kept track of, and a child inherits them until it calls exec.
-#![allow(unsafe_code, reason = "a fork handler closes descriptors by number")]
+//!
+//! To close is to clear the bit and to close: a fork in between would leave the child a copy that nobody knows of. So a fork
+//! waits for whoever is at it, and whoever comes during a fork leaves the descriptor, bit and all, for the end of the fork.
+//! Nobody who closes ever waits: whatever a thread holds while it closes, and whatever other handlers of the fork wait for.
+#![allow(unsafe_code, reason = "fork handlers close descriptors by number")]
 
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// Descriptors from this number on are not kept track of.
 const DESCRIPTORS_MAX: usize = 65_536;
 
-static OWNED: [AtomicU64; DESCRIPTORS_MAX / 64] = [const { AtomicU64::new(0) }; DESCRIPTORS_MAX / 64];
-static HANDLER_IS_SET: AtomicBool = AtomicBool::new(false);
+/// How long a fork waits for those who are closing. Only a fork inside a signal handler that interrupted one of them waits so
+/// long, as it would for ever: its child may inherit that descriptor.
+const FORK_WAIT_MAX: Duration = Duration::from_millis(250);
+
+/// One fork in [`GATE`], and the part that counts who is closing.
+const FORK: u64 = 1 << 32;
+const CLOSING: u64 = FORK - 1;
+
+type Bits = [AtomicU64; DESCRIPTORS_MAX / 64];
+
+static OWNED: Bits = [const { AtomicU64::new(0) }; DESCRIPTORS_MAX / 64];
+/// Descriptors that were to be closed during a fork, still among [`OWNED`].
+static DEFERRED: Bits = [const { AtomicU64::new(0) }; DESCRIPTORS_MAX / 64];
+/// The low half counts the threads that are closing, the high half the forks under way.
+static GATE: AtomicU64 = AtomicU64::new(0);
+static HANDLERS_ARE_SET: AtomicBool = AtomicBool::new(false);
 
 /// Marks a descriptor as the library's for as long as it lives; to be dropped before the descriptor is closed.
 #[derive(Debug)]
@@ -22,39 +41,37 @@ pub struct Mark(RawFd);
 impl Mark {
     /// Marks the descriptor.
     pub fn new(fd: RawFd) -> Mark {
-        if !HANDLER_IS_SET.swap(true, Ordering::AcqRel) {
-            // SAFETY: the handler is a function of this library, which is never unloaded.
-            unsafe { libc::pthread_atfork(None, None, Some(close_copies)) };
+        if !HANDLERS_ARE_SET.swap(true, Ordering::AcqRel) {
+            // SAFETY: the handlers are functions of this library, which is never unloaded.
+            unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(close_copies)) };
         }
         if let Some((word, bit)) = place(fd) {
-            OWNED[word].fetch_or(bit, Ordering::AcqRel);
+            OWNED[word].fetch_or(bit, Ordering::SeqCst);
         }
         Mark(fd)
-    }
-
-    /// Takes the mark away: whether the descriptor was still marked, which it is not in a forked child.
-    fn clear(&self) -> bool {
-        place(self.0).is_none_or(|(word, bit)| OWNED[word].fetch_and(!bit, Ordering::AcqRel) & bit != 0)
     }
 }
 
 impl Drop for Mark {
     fn drop(&mut self) {
-        self.clear();
+        if let Some((word, bit)) = place(self.0) {
+            OWNED[word].fetch_and(!bit, Ordering::SeqCst);
+        }
     }
 }
 
-/// A descriptor of the library: closed when dropped, and by a forked child at its start.
+/// A descriptor of the library: closed when dropped, and by a forked child at its start. Dropped during a fork, it is closed
+/// at the end of that.
 #[derive(Debug)]
 pub struct Descriptor {
-    mark: ManuallyDrop<Mark>,
+    _mark: ManuallyDrop<Mark>,
     fd: ManuallyDrop<OwnedFd>,
 }
 
 impl From<OwnedFd> for Descriptor {
     fn from(fd: OwnedFd) -> Descriptor {
         Descriptor {
-            mark: ManuallyDrop::new(Mark::new(fd.as_raw_fd())),
+            _mark: ManuallyDrop::new(Mark::new(fd.as_raw_fd())),
             fd: ManuallyDrop::new(fd),
         }
     }
@@ -74,10 +91,16 @@ impl AsRawFd for Descriptor {
 
 impl Drop for Descriptor {
     fn drop(&mut self) {
-        // In a forked child the copy is closed already, and the number may be another's by now.
-        if self.mark.clear() {
+        let Some((word, bit)) = place(self.fd.as_raw_fd()) else {
             // SAFETY: the descriptor is not used after this.
             unsafe { ManuallyDrop::drop(&mut self.fd) };
+            return;
+        };
+        // In a forked child the copy is closed already, and the number may be another's by now.
+        if !outside_forks(|| close_owned(word, bit)) && OWNED[word].load(Ordering::SeqCst) & bit != 0 {
+            DEFERRED[word].fetch_or(bit, Ordering::SeqCst);
+            // The fork may have ended before it could see that.
+            close_deferred();
         }
     }
 }
@@ -87,29 +110,269 @@ fn place(fd: RawFd) -> Option<(usize, u64)> {
     Some((number / 64, 1 << (number % 64)))
 }
 
-extern "C" fn close_copies() {
-    for (word, owned) in OWNED.iter().enumerate() {
-        let mut bits = owned.swap(0, Ordering::AcqRel);
-        while bits != 0 {
-            let number = word * 64 + bits.trailing_zeros() as usize;
-            bits &= bits - 1;
-            // SAFETY: the copy belongs to this library, whose objects do not use it in the child.
-            unsafe { libc::close(number as RawFd) };
+/// The bits of a word that are set, and leaves none.
+fn take_bits(word: &AtomicU64) -> impl Iterator<Item = u64> {
+    let mut bits = if word.load(Ordering::SeqCst) == 0 {
+        0
+    } else {
+        word.swap(0, Ordering::SeqCst)
+    };
+    std::iter::from_fn(move || {
+        let bit = bits & bits.wrapping_neg();
+        bits ^= bit;
+        (bit != 0).then_some(bit)
+    })
+}
+
+/// Runs the action and has forks wait for it; false, without doing so, when a fork is under way.
+fn outside_forks(action: impl FnOnce()) -> bool {
+    let enter = |state| (state < FORK).then_some(state + 1);
+    if GATE.fetch_update(Ordering::SeqCst, Ordering::SeqCst, enter).is_err() {
+        return false;
+    }
+    action();
+    // A child that was forked by a signal handler amid the action counts nobody.
+    let leave = |state| (state & CLOSING != 0).then(|| state - 1);
+    let _ = GATE.fetch_update(Ordering::SeqCst, Ordering::SeqCst, leave);
+    true
+}
+
+fn close_owned(word: usize, bit: u64) {
+    if OWNED[word].fetch_and(!bit, Ordering::SeqCst) & bit != 0 {
+        close(word, bit);
+    }
+}
+
+/// False when a fork is under way, whose end will do it.
+fn close_deferred() -> bool {
+    outside_forks(|| {
+        for (word, deferred) in DEFERRED.iter().enumerate() {
+            take_bits(deferred).for_each(|bit| close_owned(word, bit));
         }
+    })
+}
+
+/// As a plain system call: no cancellation point.
+fn close(word: usize, bit: u64) {
+    let number = word * 64 + bit.trailing_zeros() as usize;
+    // SAFETY: the descriptor belonged to this library until its mark was cleared, and nothing uses it after that: not its
+    // former owner, and no object of the parent's in a child.
+    unsafe { libc::syscall(libc::SYS_close, number) };
+}
+
+/// In the thread that forks: lets those who are closing end it, and keeps others from beginning.
+extern "C" fn before_fork() {
+    GATE.fetch_add(FORK, Ordering::SeqCst);
+    let began = Instant::now();
+    while GATE.load(Ordering::SeqCst) & CLOSING != 0 && began.elapsed() < FORK_WAIT_MAX {
+        std::thread::yield_now();
+    }
+}
+
+/// In the parent, also when the fork failed.
+extern "C" fn after_fork() {
+    let _ = GATE.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| state.checked_sub(FORK));
+    close_deferred();
+}
+
+/// In the child, which has one thread: only what a signal handler may call.
+extern "C" fn close_copies() {
+    GATE.store(0, Ordering::SeqCst);
+    DEFERRED.iter().for_each(|deferred| deferred.store(0, Ordering::SeqCst));
+    for (word, owned) in OWNED.iter().enumerate() {
+        take_bits(owned).for_each(|bit| close(word, bit));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::PipeReader;
+    use std::os::fd::FromRawFd;
+    use std::sync::Mutex;
+
     use super::*;
+
+    /// Descriptors of the tests have lower numbers.
+    const NUMBERS_MAX: RawFd = 4096;
 
     #[test]
     fn a_descriptor_is_marked_until_it_is_closed() {
-        let file = std::fs::File::open("/dev/null").unwrap();
-        let descriptor = Descriptor::from(OwnedFd::from(file));
+        let file = std::io::pipe().unwrap().0;
+        let descriptor = copy_of(&file);
         let (word, bit) = place(descriptor.as_raw_fd()).unwrap();
-        assert_ne!(OWNED[word].load(Ordering::Acquire) & bit, 0);
+        assert_ne!(OWNED[word].load(Ordering::SeqCst) & bit, 0);
+        assert_eq!(open_copies(&file), 1);
         drop(descriptor);
+        assert_eq!(settled_copies(&file), 0);
         assert!(place(DESCRIPTORS_MAX as RawFd).is_none() && place(-1).is_none());
+    }
+
+    #[test]
+    fn a_child_inherits_nothing_that_another_thread_is_closing() {
+        const FORKS: usize = 500;
+        let file = std::io::pipe().unwrap().0;
+        // Forks only while nothing is being opened: what is not marked yet is inherited.
+        let opening = Mutex::new(());
+        let stop = AtomicBool::new(false);
+        let inherited: Vec<i32> = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    settle();
+                    let held = opening.lock().unwrap();
+                    let descriptors: Vec<Descriptor> = (0..200).map(|_| copy_of(&file)).collect();
+                    drop(held);
+                    drop(descriptors);
+                }
+            });
+            let inherited = (0..FORKS)
+                .map(|_| {
+                    let held = opening.lock().unwrap();
+                    let status = status_of_child(|| open_copies(&file).min(100));
+                    drop(held);
+                    status
+                })
+                .filter(|status| *status != 0)
+                .collect();
+            stop.store(true, Ordering::Relaxed);
+            inherited
+        });
+        assert!(
+            inherited.is_empty(),
+            "wait statuses of {FORKS} children: {inherited:x?}"
+        );
+        assert_eq!(settled_copies(&file), 0);
+    }
+
+    #[test]
+    fn a_fork_waits_for_who_is_closing() {
+        let (entered, left) = (AtomicBool::new(false), AtomicBool::new(false));
+        let close_slowly = || {
+            entered.store(true, Ordering::SeqCst);
+            while GATE.load(Ordering::SeqCst) < FORK {
+                std::thread::yield_now();
+            }
+            (0..100).for_each(|_| std::thread::yield_now());
+            left.store(true, Ordering::SeqCst);
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| while !outside_forks(close_slowly) {});
+            while !entered.load(Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+            before_fork();
+            let waited = left.load(Ordering::SeqCst);
+            after_fork();
+            assert!(waited);
+        });
+    }
+
+    #[test]
+    fn what_is_closed_during_a_fork_waits_for_its_end_and_nobody_else_does() {
+        let file = std::io::pipe().unwrap().0;
+        let (one, two) = (copy_of(&file), copy_of(&file));
+        before_fork();
+        drop(one);
+        // A fork inside the fork, as other threads have them.
+        let child = status_of_child(|| open_copies(&file));
+        drop(two);
+        let meanwhile = open_copies(&file);
+        after_fork();
+        assert_eq!((child, meanwhile, settled_copies(&file)), (0, 2, 0));
+    }
+
+    #[test]
+    fn a_child_opens_closes_and_forks_as_its_parent_does() {
+        let file = std::io::pipe().unwrap().0;
+        let deferred = copy_of(&file);
+        let number = deferred.as_raw_fd();
+        before_fork();
+        drop(deferred);
+        let status = status_of_child(|| {
+            // SAFETY: makes a descriptor that nothing else owns: the copy with that number is closed.
+            let own = Descriptor::from(unsafe { OwnedFd::from_raw_fd(libc::dup2(file.as_raw_fd(), number)) });
+            let grandchild = status_of_child(|| open_copies(&file));
+            let before = open_copies(&file);
+            drop(own);
+            i32::from((grandchild, before, open_copies(&file)) != (0, 1, 0))
+        });
+        after_fork();
+        assert_eq!((status, settled_copies(&file)), (0, 0));
+    }
+
+    #[test]
+    fn a_fork_amid_a_close_does_not_wait_for_ever() {
+        let file = std::io::pipe().unwrap().0;
+        let kept = copy_of(&file);
+        let mut child = -1;
+        while !outside_forks(|| child = fork()) {
+            std::thread::yield_now();
+        }
+        let status = status_of(child, || {
+            drop(copy_of(&file));
+            open_copies(&file)
+        });
+        assert_eq!((status, open_copies(&file)), (0, 1));
+        drop(kept);
+    }
+
+    fn copy_of(file: &PipeReader) -> Descriptor {
+        let copy = OwnedFd::from(file.try_clone().unwrap());
+        assert!(copy.as_raw_fd() < NUMBERS_MAX);
+        copy.into()
+    }
+
+    /// Descriptors of the file, without itself. A signal handler may call this.
+    fn open_copies(file: &PipeReader) -> i32 {
+        let wanted = identity(file.as_raw_fd());
+        let all = (0..NUMBERS_MAX).filter(|number| identity(*number) == wanted).count();
+        all as i32 - 1
+    }
+
+    fn settled_copies(file: &PipeReader) -> i32 {
+        settle();
+        open_copies(file)
+    }
+
+    /// Returns when what the forks of other tests deferred is closed.
+    fn settle() {
+        let began = Instant::now();
+        while DEFERRED.iter().any(|word| word.load(Ordering::SeqCst) != 0) || GATE.load(Ordering::SeqCst) != 0 {
+            assert!(began.elapsed().as_secs() < 60, "what was deferred is never closed");
+            std::thread::yield_now();
+        }
+    }
+
+    fn identity(fd: RawFd) -> Option<(libc::dev_t, libc::ino_t)> {
+        // SAFETY: plain data for which all zeroes is valid.
+        let mut status: libc::stat = unsafe { std::mem::zeroed() };
+        // SAFETY: the structure lives through the call.
+        (unsafe { libc::fstat(fd, &mut status) } == 0).then_some((status.st_dev, status.st_ino))
+    }
+
+    /// The wait status of a child that exits with the verdict.
+    fn status_of_child(verdict: impl FnOnce() -> i32) -> i32 {
+        status_of(fork(), verdict)
+    }
+
+    fn fork() -> libc::pid_t {
+        // SAFETY: the child calls only what a signal handler may call.
+        unsafe { libc::fork() }
+    }
+
+    /// In the child, which is 0, this does not return.
+    fn status_of(child: libc::pid_t, verdict: impl FnOnce() -> i32) -> i32 {
+        if child == 0 {
+            // SAFETY: a child that hangs is killed by this and fails the test.
+            unsafe { libc::alarm(20) };
+            let verdict = verdict();
+            // SAFETY: ends the child without running the test harness.
+            unsafe { libc::_exit(verdict) };
+        }
+        let mut status = 0;
+        // SAFETY: waits for the child just made, if one was.
+        match unsafe { libc::waitpid(child, &mut status, 0) } {
+            reaped if reaped == child && child > 0 => status,
+            _ => -1,
+        }
     }
 }
