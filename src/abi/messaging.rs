@@ -43,7 +43,7 @@ unsafe fn send_message(msg: *mut Message, s: *mut c_void, flags: c_int) -> Resul
     } else {
         socket::send(reference, Payload::Bytes(message.data()), flags)?;
     }
-    drop(message.take());
+    message.clear();
     Ok(size(len))
 }
 

@@ -252,6 +252,20 @@ impl Message {
         std::mem::take(self)
     }
 
+    /// Drops everything and leaves an empty message without flags.
+    #[inline]
+    pub fn clear(&mut self) {
+        if self.kind == KIND_BODY || !self.metadata.is_null() {
+            self.release();
+        }
+        self.kind = KIND_INLINE;
+        (self.flags, self.inline_len) = (0, 0);
+        // What was a body's pointers is no initialised inline body for the compiler.
+        self.payload = Payload {
+            inline: [0; INLINE_BYTES_MAX],
+        };
+    }
+
     /// Whether the body should travel by reference: it has a free function, or is not inline and at least `threshold` bytes
     /// long.
     pub fn prefers_reference(&self, threshold: usize) -> bool {

@@ -66,6 +66,9 @@ impl LoadBalancer {
     #[inline]
     pub(super) fn send(&mut self, pipes: &mut Pipes, payload: Payload<'_>, more: bool, credit: Credit) -> Result<()> {
         let begins = !self.sending.in_message();
+        if begins && !more && self.active.len() == 1 && self.full.len() == 0 {
+            return self.send_to_the_only_one(pipes, payload, credit);
+        }
         if begins {
             self.sending = Sending::To(self.find(pipes, credit).ok_or(Error::Again)?);
         }
@@ -84,6 +87,13 @@ impl LoadBalancer {
             }
         }
         Ok(())
+    }
+
+    /// The usual case: a message of one part, and one pipe.
+    #[inline]
+    fn send_to_the_only_one(&mut self, pipes: &mut Pipes, payload: Payload<'_>, credit: Credit) -> Result<()> {
+        let id = self.find(pipes, credit).ok_or(Error::Again)?;
+        pipes.write(id, payload, false)
     }
 
     /// Takes back the message that was begun.

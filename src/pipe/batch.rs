@@ -70,18 +70,16 @@ impl Batch {
     #[inline]
     pub fn push_frame(&mut self, body: &[u8], more: bool) -> Result<()> {
         let (header, header_len) = encode_header(more, body.len());
-        let chunk = self.chunk(header_len + body.len())?;
-        if let [flags, length, ..] = header
-            && header_len == SHORT_HEADER
-        {
+        let need = header_len + body.len();
+        let chunk = self.chunk(need)?;
+        if header_len == SHORT_HEADER {
             // The usual case, which is worth not calling a function for two bytes.
-            chunk.push(flags);
-            chunk.push(length);
+            chunk.extend_from_slice(&[header[0], header[1]]);
         } else {
             chunk.extend_from_slice(&header[..header_len]);
         }
         chunk.extend_from_slice(body);
-        self.bytes += header_len + body.len();
+        self.bytes += need;
         self.messages += u64::from(!more);
         Ok(())
     }

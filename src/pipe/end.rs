@@ -296,21 +296,26 @@ impl End {
     #[inline]
     pub fn write_at_pace(&mut self, payload: Payload<'_>, more: bool, pace: &mut Pace) -> Result<()> {
         if more || self.staging {
-            payload.push(&mut self.staged, more)?;
-            self.staging = more;
-            if more {
-                return Ok(());
-            }
-            let staged = &mut self.staged;
-            let pushed = self.outgoing.push(|batch| batch.append(staged));
-            self.staged.clear();
-            self.sent += 1;
-            self.announce(pushed?, pace);
-        } else {
-            let pushed = self.outgoing.push(|batch| payload.push(batch, false))?;
-            self.sent += 1;
-            self.announce(pushed, pace);
+            return self.stage(payload, more, pace);
         }
+        let pushed = self.outgoing.push(|batch| payload.push(batch, false))?;
+        self.sent += 1;
+        self.announce(pushed, pace);
+        Ok(())
+    }
+
+    /// Writes a part of a message that has several.
+    fn stage(&mut self, payload: Payload<'_>, more: bool, pace: &mut Pace) -> Result<()> {
+        payload.push(&mut self.staged, more)?;
+        self.staging = more;
+        if more {
+            return Ok(());
+        }
+        let staged = &mut self.staged;
+        let pushed = self.outgoing.push(|batch| batch.append(staged));
+        self.staged.clear();
+        self.sent += 1;
+        self.announce(pushed?, pace);
         Ok(())
     }
 

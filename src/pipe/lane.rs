@@ -3,6 +3,8 @@
 //! Written by one end (under that end's own lock), read by the other. A reader takes everything at once. Nothing runs under
 //! the lane's lock but appending and swapping.
 
+use std::sync::MutexGuard;
+
 use super::batch::{Batch, Item};
 use crate::error::Result;
 use crate::sys::mutex::Mutex;
@@ -87,18 +89,34 @@ impl Lane {
     /// Lets `write` add whole messages to the batch. What is written for a reader that is gone is dropped.
     #[inline]
     pub fn push(&self, write: impl FnOnce(&mut Batch) -> Result<()>) -> Result<Pushed> {
-        let mut replaced = Vec::new();
         let mut state = self.state.lock();
         if state.conflates {
-            let mut before = std::mem::take(&mut state.batch);
-            while let Some(item) = before.pop() {
-                match item {
-                    Item::Record(record) => state.batch.push_record(record)?,
-                    item => replaced.push(item),
-                }
-            }
+            return self.replace(state, write);
         }
         state.write(write)
+    }
+
+    /// As [`Lane::push`] where only the last message counts.
+    #[cold]
+    fn replace(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        write: impl FnOnce(&mut Batch) -> Result<()>,
+    ) -> Result<Pushed> {
+        let mut before = std::mem::take(&mut state.batch);
+        let mut replaced = Vec::new();
+        let mut records = Ok(());
+        while let Some(item) = before.pop() {
+            match item {
+                Item::Record(record) => records = records.and(state.batch.push_record(record)),
+                item => replaced.push(item),
+            }
+        }
+        let pushed = records.and_then(|()| state.write(write));
+        // Bodies are dropped without the lock: their owners' free functions run then.
+        drop(state);
+        drop(replaced);
+        pushed
     }
 
     /// Lets `write` add records.
