@@ -3,6 +3,7 @@
 
 use std::os::fd::{AsFd, RawFd};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::life::{HANDSHAKE_TIMEOUT, Loss, Stage};
@@ -20,9 +21,13 @@ impl Session {
     pub(super) fn begin_handshake(self: &Arc<Self>, reactor: &mut Reactor) {
         let fd = {
             let mut life = self.life.lock();
+            if life.stage == Stage::Finished || life.fd.is_none() {
+                return;
+            }
             life.stage = Stage::Handshake;
             life.raw_fd()
         };
+        let connection = self.connection.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
         let settings = &self.settings;
         let handshake = Handshake::new(HandshakeConfig {
             socket_type: settings.socket_type,
@@ -31,7 +36,7 @@ impl Session {
             properties: Vec::new(),
         });
         self.reader.lock().open(fd, handshake);
-        self.writer.lock().open(fd);
+        self.writer.lock().open(fd, connection);
         if settings.handshake_ms > 0 {
             let time = Duration::from_millis(u64::from(settings.handshake_ms));
             let timer = reactor.timer_after(time, self.clone(), HANDSHAKE_TIMEOUT);

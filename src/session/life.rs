@@ -27,6 +27,14 @@ pub(super) const RESOLVED: u32 = 7;
 pub(super) const LEASE: u32 = 8;
 pub(super) const READ_AGAIN: u32 = 9;
 
+/// The bits of a command that tell what it is; those above tell which connection it is for, where that matters.
+const COMMAND_BITS: u32 = 4;
+
+/// A command for one connection of a session: it does nothing to the next one.
+pub(super) fn of_connection(command: u32, connection: u32) -> u32 {
+    command | connection << COMMAND_BITS
+}
+
 /// How long the messages of a burst may stay unsent, in nanoseconds.
 const FLUSH_NS: u64 = 60_000;
 
@@ -104,7 +112,10 @@ impl Life {
 
 impl Handler for Session {
     fn command(self: Arc<Self>, reactor: &mut Reactor, what: u32) {
-        match what {
+        let command = what & ((1 << COMMAND_BITS) - 1);
+        let is_stale = what != of_connection(command, self.connection.load(Ordering::Acquire));
+        match command {
+            BREAK | WRITE_FAILED if is_stale => {}
             START => match self.side {
                 Side::Accepted { .. } => self.begin_handshake(reactor),
                 Side::Connecting(_) => self.begin_connecting(reactor),

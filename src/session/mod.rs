@@ -19,7 +19,7 @@ mod writer;
 
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use bytes::Bytes;
 
@@ -139,6 +139,8 @@ pub struct Session {
     writer: Lock<WriteHalf>,
     lanes: Mutex<Option<Lanes>>,
     tick_is_due: AtomicBool,
+    /// How many connections there were, this one included.
+    connection: AtomicU32,
     /// Since when the oldest message of a burst waits.
     deferred_at_ns: AtomicU64,
     closing: AtomicBool,
@@ -215,6 +217,7 @@ impl Session {
             settings,
             lanes: Mutex::new(None),
             tick_is_due: AtomicBool::new(false),
+            connection: AtomicU32::new(0),
             deferred_at_ns: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             linger_ms: AtomicI32::new(-1),
@@ -321,7 +324,10 @@ impl Peer for Handle {
     }
 
     fn rejected(&self) {
-        self.0.link.call(self.0.clone(), life::BREAK);
+        let connection = self.0.connection.load(Ordering::Acquire);
+        self.0
+            .link
+            .call(self.0.clone(), life::of_connection(life::BREAK, connection));
     }
 
     fn wait_to_write(&self) -> Option<RawFd> {

@@ -371,12 +371,12 @@ impl ReadHalf {
         }
     }
 
-    /// Reads straight into the body in progress.
+    /// Reads once, straight into the body in progress.
     fn read_body(&mut self) -> Outcome {
         let Some((body, _)) = &mut self.body else {
             return Outcome::More;
         };
-        while !body.is_complete() {
+        if !body.is_complete() {
             let Ok(window) = body.spare() else {
                 return Outcome::OutOfMemory;
             };

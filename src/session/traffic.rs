@@ -1,7 +1,10 @@
 //! Bytes between the connection and the pipe: which operations the reactor has under way, and what their results lead to.
 //! On the reactor's thread, as all of [`super::life`]; the application's threads write past it, through the write half.
 
+use std::net::Shutdown;
 use std::sync::Arc;
+
+use socket2::SockRef;
 
 use super::Session;
 use super::life::{Loss, READ, Stage, WRITE};
@@ -90,7 +93,11 @@ impl Session {
 
     /// The kernel takes nothing more for a peer that is gone.
     pub(super) fn write_failed(self: &Arc<Self>, reactor: &mut Reactor) {
-        // What the peer sent before it went is still worth reading; the end of the stream, or the error, follows it.
+        // What the peer sent before it went is still worth reading. The end of the stream follows it for certain, also where the
+        // peer has only given up reading.
+        if let Some(fd) = &self.life.lock().fd {
+            drop(SockRef::from(fd).shutdown(Shutdown::Read));
+        }
         self.arm_read(reactor);
     }
 

@@ -33,6 +33,8 @@ pub struct WriteHalf {
     session: Weak<Session>,
     phase: Phase,
     fd: RawFd,
+    /// The number of the connection.
+    connection: u32,
     /// ZMTP's minor version that the peer speaks.
     minor: u8,
     lane: Option<Arc<Lane>>,
@@ -68,6 +70,7 @@ impl WriteHalf {
             session,
             phase: Phase::Closed,
             fd: -1,
+            connection: 0,
             minor: 0,
             lane: None,
             socket: None,
@@ -86,8 +89,9 @@ impl WriteHalf {
     }
 
     /// A descriptor is there: protocol bytes may be sent.
-    pub(super) fn open(&mut self, fd: RawFd) {
+    pub(super) fn open(&mut self, fd: RawFd, connection: u32) {
         self.fd = fd;
+        self.connection = connection;
         self.phase = Phase::Handshake;
         self.in_flight = false;
         (self.full, self.caller_waits) = (false, false);
@@ -309,7 +313,8 @@ impl WriteHalf {
 
     fn call(&self, what: u32) {
         if let Some(session) = self.session.upgrade() {
-            session.link.clone().call(session, what);
+            let command = life::of_connection(what, self.connection);
+            session.link.clone().call(session, command);
         }
     }
 }
