@@ -16,13 +16,7 @@ const LIMIT_FULL: Duration = Duration::from_secs(3 * 3600);
 
 const TRANSPORTS: [&str; 3] = ["tcp", "ipc", "inproc"];
 
-/// The calls that move data, of a side that sends or receives a million messages.
-const DATA_CALLS_MAX: u64 = 5_000;
-const MESSAGES: u64 = 1_000_000;
-/// One in a thousand messages.
-const ALLOCATIONS_MAX: u64 = MESSAGES / 1_000;
-
-/// One reference is enough to see that the counters count.
+/// The references run nothing here: what is asked for is this library's alone.
 const _: fn() -> Vec<support::Library> = support::further_references;
 
 #[test]
@@ -85,45 +79,6 @@ fn a_child_process_has_nothing_of_its_parents_sockets_and_harms_nothing() {
 }
 
 /// Every operation that blocks, over every transport.
-#[test]
-fn a_million_small_messages_take_few_system_calls() {
-    let counter = support::program("tests/stress", "count_syscalls");
-    let counter = counter.to_str().expect("a path in UTF-8");
-    for library in support::ours() {
-        for side in ["push", "pull"] {
-            let output = succeed("million", &[side, &MESSAGES.to_string(), counter], &library);
-            let calls = value_after(&output, "\ndata ");
-            assert!(calls < DATA_CALLS_MAX, "{side} on {}: {output}", library.name);
-        }
-    }
-}
-
-#[test]
-fn a_million_small_messages_take_few_allocations() {
-    for library in support::ours() {
-        let output = succeed("million", &["push", &MESSAGES.to_string()], &library);
-        for side in ["push", "pull"] {
-            let allocations = value_after(&output, &format!("{side}: {MESSAGES} messages, "));
-            assert!(allocations <= ALLOCATIONS_MAX, "{side} on {}: {output}", library.name);
-        }
-    }
-}
-
-#[test]
-fn the_counters_count() {
-    // libzmq allocates for every message that is sent, and makes more calls than we may.
-    let counter = support::program("tests/stress", "count_syscalls");
-    let counter = counter.to_str().expect("a path in UTF-8");
-    let output = succeed(
-        "million",
-        &["push", &MESSAGES.to_string(), counter],
-        &support::reference(),
-    );
-    assert!(value_after(&output, "\ndata ") > DATA_CALLS_MAX, "{output}");
-    let allocations = value_after(&output, &format!("push: {MESSAGES} messages, "));
-    assert!(allocations > ALLOCATIONS_MAX, "{output}");
-}
-
 fn terminate(actions: &[&str], libraries: &[Library]) {
     let rounds = number(20, 1_000);
     for library in libraries {
@@ -151,17 +106,6 @@ fn succeed(name: &str, arguments: &[&str], library: &Library) -> String {
         outcome.stderr
     );
     outcome.stdout
-}
-
-/// The number that follows the text.
-fn value_after(output: &str, text: &str) -> u64 {
-    let (_, rest) = output
-        .split_once(text)
-        .unwrap_or_else(|| panic!("no {text:?} in {output}"));
-    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
-    digits
-        .parse()
-        .unwrap_or_else(|_| panic!("no number after {text:?} in {output}"))
 }
 
 fn is_full() -> bool {

@@ -18,6 +18,7 @@ pub use driver::{Completion, Interest, Segment, SendBuffers, Token, Waker};
 pub use timers::TimerId;
 
 use crate::error::{Error, Result};
+use crate::sys::alarm::{Alarm, SHARED};
 use crate::sys::{clock, thread};
 use timers::Timers;
 
@@ -25,18 +26,23 @@ use timers::Timers;
 pub const SCRATCH_BYTES: usize = 256 * 1024;
 /// Commands that are run before the driver is looked at again.
 const COMMANDS_MAX: usize = 256;
+/// The alarm's own operation.
+const ALARM: Token = driver::TOKENS_MAX - 1;
 /// How long the loop pauses when the kernel refuses to wait (out of memory), in milliseconds.
 const REFUSED_PAUSE_MS: u64 = 10;
 
 /// An object that the reactor works for: a listener or a connection.
 pub trait Handler: Send + Sync {
+    /// A number that no other handler of the process has.
+    fn id(&self) -> u64;
     /// A command that another thread sent with [`Link::call`].
     fn command(self: Arc<Self>, reactor: &mut Reactor, what: u32);
     /// An operation completed. `purpose` is what the operation was started with.
     fn completed(self: Arc<Self>, reactor: &mut Reactor, purpose: u32, completion: Completion);
     /// A timer expired.
     fn timer(self: Arc<Self>, reactor: &mut Reactor, purpose: u32);
-    /// Called at the time given to [`Reactor::tick`]; the answer is when it is to be called again, if it is.
+    /// Called when the alarm rings (after [`Reactor::tick`]); the answer is when it is to be called again, if it is. It may be
+    /// called earlier.
     fn tick(self: Arc<Self>, reactor: &mut Reactor) -> Option<u64>;
     /// One of the calls above panicked: release everything.
     fn failed(self: Arc<Self>, reactor: &mut Reactor);
@@ -52,11 +58,18 @@ enum Command {
 pub struct Link {
     commands: Sender<Command>,
     waker: Waker,
+    alarm: Arc<Alarm>,
     load: Arc<AtomicUsize>,
     driver: &'static str,
 }
 
 impl Link {
+    /// Has the reactor call [`Handler::tick`] of those that tick, at this time or a little later; costs it nothing before. The
+    /// same `owner` may put its deadline off.
+    pub fn ring_at(&self, owner: u64, deadline_ns: u64) {
+        self.alarm.set(owner, deadline_ns);
+    }
+
     /// Has the reactor call [`Handler::command`]. Commands of one thread arrive in order.
     pub fn call(&self, handler: Arc<dyn Handler>, what: u32) {
         if self.commands.send(Command::Call(handler, what)).is_ok() {
@@ -97,18 +110,20 @@ impl Running {
         let (ready, started) = crossbeam_channel::bounded(1);
         let thread = thread::spawn_background(name, move || {
             prepare();
-            match driver::select() {
-                Err(errno) => drop(ready.send(Err(Error::from_errno(errno)))),
-                Ok(driver) => {
+            let made = driver::select().map_err(Error::from_errno);
+            match made.and_then(|driver| Ok((driver, Arc::new(Alarm::new()?)))) {
+                Err(error) => drop(ready.send(Err(error))),
+                Ok((driver, alarm)) => {
                     let (sender, receiver) = unbounded();
                     let link = Link {
                         commands: sender,
                         waker: driver.waker(),
+                        alarm: alarm.clone(),
                         load: Arc::new(AtomicUsize::new(0)),
                         driver: driver.name(),
                     };
                     drop(ready.send(Ok(link)));
-                    Reactor::new(driver, receiver).run();
+                    Reactor::new(driver, receiver, alarm).run();
                 }
             }
         })?;
@@ -141,20 +156,22 @@ pub struct Reactor {
     operations: Vec<Option<Operation>>,
     free: Vec<usize>,
     timers: Timers,
-    ticking: Vec<(u64, Arc<dyn Handler>)>,
+    alarm: Arc<Alarm>,
+    ticking: Vec<Arc<dyn Handler>>,
     scratch: Vec<u8>,
     now_ns: u64,
     stopping: bool,
 }
 
 impl Reactor {
-    fn new(driver: Box<dyn driver::Driver>, commands: Receiver<Command>) -> Reactor {
+    fn new(driver: Box<dyn driver::Driver>, commands: Receiver<Command>, alarm: Arc<Alarm>) -> Reactor {
         Reactor {
             driver,
             commands,
             operations: Vec::new(),
             free: Vec::new(),
             timers: Timers::default(),
+            alarm,
             ticking: Vec::new(),
             scratch: Vec::new(),
             now_ns: clock::now_ns(),
@@ -224,9 +241,10 @@ impl Reactor {
         self.timers.cancel(timer);
     }
 
-    /// Calls [`Handler::tick`] at a time, which is a matter of microseconds.
+    /// Calls [`Handler::tick`] whenever the alarm rings, and at this time at the latest, until it answers that it is over.
     pub fn tick(&mut self, at_ns: u64, handler: Arc<dyn Handler>) {
-        self.ticking.push((at_ns, handler));
+        self.alarm.set(handler.id(), at_ns);
+        self.ticking.push(handler);
     }
 
     /// Lends the buffer to read into; give it back with [`Reactor::return_scratch`].
@@ -242,6 +260,7 @@ impl Reactor {
     }
 
     fn run(mut self) {
+        self.driver.poll(self.alarm.fd(), Interest::Read, ALARM);
         loop {
             let more = self.run_commands();
             if self.stopping {
@@ -279,31 +298,37 @@ impl Reactor {
         while let Some((handler, purpose)) = self.timers.pop(now) {
             self.guarded(handler, |handler, reactor| handler.timer(reactor, purpose));
         }
+    }
+
+    /// The alarm rings.
+    fn run_ticks(&mut self) {
+        self.alarm.stop();
+        self.driver.poll(self.alarm.fd(), Interest::Read, ALARM);
+        let mut next_ns = None;
         let mut place = 0;
-        while let Some((at_ns, handler)) = self.ticking.get(place) {
-            if *at_ns > now {
-                place += 1;
-                continue;
-            }
-            let handler = handler.clone();
+        while let Some(handler) = self.ticking.get(place).cloned() {
             let mut again = None;
             self.guarded(handler, |handler, reactor| again = handler.tick(reactor));
-            match again {
-                Some(at_ns) => {
-                    self.ticking[place].0 = at_ns;
-                    place += 1;
-                }
-                None => drop(self.ticking.swap_remove(place)),
+            if again.is_some() {
+                place += 1;
+                next_ns = next_ns.into_iter().chain(again).min();
+            } else {
+                drop(self.ticking.swap_remove(place));
             }
+        }
+        if let Some(next_ns) = next_ns {
+            // A single one may put it off by itself.
+            let owner = if let [only] = &self.ticking[..] {
+                only.id()
+            } else {
+                SHARED
+            };
+            self.alarm.set(owner, next_ns);
         }
     }
 
     fn sleep_time(&self) -> Option<Duration> {
-        let tick = self.ticking.iter().map(|(at_ns, _)| *at_ns).min();
-        let next = match (tick, self.timers.next_deadline_ns()) {
-            (Some(tick), Some(timer)) => tick.min(timer),
-            (tick, timer) => tick.or(timer)?,
-        };
+        let next = self.timers.next_deadline_ns()?;
         Some(Duration::from_nanos(next.saturating_sub(clock::now_ns())))
     }
 
@@ -313,6 +338,9 @@ impl Reactor {
             Completion::Accepted { token, more, .. } | Completion::Received { token, more, .. } => (*token, !more),
             Completion::Ready { token, .. } | Completion::Sent { token, .. } => (*token, true),
         };
+        if token == ALARM {
+            return self.run_ticks();
+        }
         let index = token as usize;
         let Some(Some(operation)) = self.operations.get(index) else {
             return;

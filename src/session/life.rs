@@ -36,7 +36,7 @@ pub(super) fn of_connection(command: u32, connection: u32) -> u32 {
 }
 
 /// How long the messages of a burst may stay unsent, in nanoseconds.
-const FLUSH_NS: u64 = 60_000;
+pub(super) const FLUSH_NS: u64 = 60_000;
 
 // Purposes of operations and timers.
 pub(super) const READ: u32 = 0;
@@ -111,6 +111,10 @@ impl Life {
 }
 
 impl Handler for Session {
+    fn id(&self) -> u64 {
+        self.id
+    }
+
     fn command(self: Arc<Self>, reactor: &mut Reactor, what: u32) {
         let command = what & ((1 << COMMAND_BITS) - 1);
         let is_stale = what != of_connection(command, self.connection.load(Ordering::Acquire));

@@ -190,6 +190,10 @@ impl Listener {
 }
 
 impl Handler for Listener {
+    fn id(&self) -> u64 {
+        self.id
+    }
+
     fn command(self: Arc<Self>, reactor: &mut Reactor, what: u32) {
         if what == START {
             return self.arm(reactor);

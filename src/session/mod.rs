@@ -274,6 +274,7 @@ impl Session {
     /// The reactor writes what is left a little after this time.
     fn tick_after(self: &Arc<Session>, since_ns: u64) {
         self.deferred_at_ns.store(since_ns, Ordering::Release);
+        self.link.ring_at(self.id, since_ns + life::FLUSH_NS);
         if !self.tick_is_due.swap(true, Ordering::AcqRel) {
             self.link.call(self.clone(), life::TICK);
         }

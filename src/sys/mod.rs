@@ -1,5 +1,6 @@
 //! The few system calls and primitives that no crate wraps. Knows nothing of the rest of the library.
 
+pub mod alarm;
 pub mod clock;
 pub mod descriptors;
 pub mod errno;

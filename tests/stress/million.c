@@ -1,12 +1,11 @@
-/* A million small messages from a PUSH to a PULL over tcp, in two processes: the one that is looked at, and its peer.
+/* A million small messages from a PUSH to a PULL over tcp, in two processes.
  *
- *   million push MESSAGES COMMAND...     looks at the pushing side
- *   million pull MESSAGES COMMAND...     looks at the pulling side
- *   million push-only MESSAGES PORT, million pull-only MESSAGES PORT     one side
+ *   million MESSAGES
+ *   million push MESSAGES PORT, million pull MESSAGES PORT     one side
  *
- * The peer is a child of this process; the other side is run by COMMAND (count_syscalls, for example), or as it is. A side
- * prints how many allocations its process made after its first messages. */
+ * A side prints how many allocations its process made after its first messages, and how many system calls that move data. */
 #include "count_allocations.h"
+#include "count_calls.h"
 #include "stress.h"
 
 #define SIZE 64
@@ -32,7 +31,7 @@ static void push (long messages, int port)
     unsigned long after = atomic_load (&allocations);
     CHECK (zmq_close (sock) == 0);
     end_context (context);
-    printf ("push: %ld messages, %lu allocations\n", messages, after - before);
+    printf ("push: %ld messages, %lu allocations, %lu data calls\n", messages, after - before, atomic_load (&data_calls));
 }
 
 static void pull (long messages, int port)
@@ -52,7 +51,7 @@ static void pull (long messages, int port)
     unsigned long after = atomic_load (&allocations);
     close_socket (sock);
     end_context (context);
-    printf ("pull: %ld messages, %lu allocations\n", messages, after - before);
+    printf ("pull: %ld messages, %lu allocations, %lu data calls\n", messages, after - before, atomic_load (&data_calls));
 }
 
 static int free_port (void)
@@ -66,51 +65,36 @@ static int free_port (void)
     return atoi (strrchr (endpoint, ':') + 1);
 }
 
-static pid_t run_side (const char *program, const char *side, char **command, const char *messages, int port)
+static pid_t run_side (const char *program, const char *side, const char *messages, int port)
 {
-    char name[16], number[16];
-    snprintf (name, sizeof name, "%s-only", side);
+    char number[16];
     snprintf (number, sizeof number, "%d", port);
     pid_t child = fork ();
     CHECK (child != -1);
     if (child)
         return child;
-    char *arguments[32];
-    int count = 0;
-    while (*command && count < 24)
-        arguments[count++] = *command++;
-    arguments[count++] = (char *) program;
-    arguments[count++] = name;
-    arguments[count++] = (char *) messages;
-    arguments[count++] = number;
-    arguments[count] = NULL;
-    execv (arguments[0], arguments);
-    fail (arguments[0]);
+    execl (program, program, side, messages, number, (char *) NULL);
+    fail (program);
     return -1;
 }
 
 int main (int count, char **values)
 {
-    CHECK (count >= 3);
-    const char *side = values[1];
-    long messages = atol (values[2]);
-    if (strstr (side, "-only")) {
-        CHECK (count == 4);
+    if (count == 4) {
         context = new_context ();
-        (side[3] == 'h' ? push : pull) (messages, atoi (values[3]));
+        (strcmp (values[1], "push") == 0 ? push : pull) (atol (values[2]), atoi (values[3]));
         return 0;
     }
+    CHECK (count == 2);
     int port = free_port (), failed = 0, status;
-    char *nothing[] = {NULL};
-    pid_t other = run_side (values[0], strcmp (side, "push") == 0 ? "pull" : "push", nothing, values[2], port);
-    pid_t looked_at = run_side (values[0], side, values + 3, values[2], port);
+    pid_t sides[2] = {run_side (values[0], "pull", values[1], port), run_side (values[0], "push", values[1], port)};
     for (int i = 0; i < 2; i++) {
         pid_t child = wait (&status);
         CHECK (child != -1);
         if (status != 0 && !failed) {
             failed = 1;
-            printf ("FAILED: the %s process ended with status %x\n", child == other ? "other" : "traced", (unsigned) status);
-            kill (child == other ? looked_at : other, SIGKILL);
+            printf ("FAILED: the %s process ended with status %x\n", child == sides[0] ? "pulling" : "pushing", (unsigned) status);
+            kill (sides[child == sides[0]], SIGKILL);
         }
     }
     return failed ? 3 : 0;
