@@ -248,8 +248,38 @@ static void properties (const char *transport)
     end_context (context);
 }
 
+static void ask (void *data, void *receiver)
+{
+    int type;
+    size_t size = sizeof type;
+    CHECK (zmq_getsockopt (receiver, ZMQ_TYPE, &type, &size) == 0 && type == ZMQ_PULL);
+    release (data, &hint);
+}
+
+/* What a message held is given back when it receives, and the free function may use the very socket. */
+static void receives_again (void)
+{
+    part ("a message with a free function receives");
+    void *context = new_context ();
+    void *push = new_socket (context, ZMQ_PUSH), *pull = new_socket (context, ZMQ_PULL);
+    endpoint_t endpoint;
+    bind_fresh (pull, "inproc", endpoint);
+    connect_to (push, endpoint);
+    put (push, "text");
+    zmq_msg_t message;
+    int before = atomic_load (&freed);
+    SHOW (zmq_msg_init_data (&message, malloc (100), 100, ask, pull));
+    SHOW (zmq_msg_recv (&message, pull, 0));
+    SHOW (atomic_load (&freed) - before);
+    SHOW (zmq_msg_close (&message));
+    close_socket (push);
+    close_socket (pull);
+    end_context (context);
+}
+
 int main (void)
 {
+    receives_again ();
     lives ();
     copies ();
     for (int i = 0; i < COUNT (transports); i++)

@@ -55,7 +55,14 @@ unsafe fn receive_message(msg: *mut Message, s: *mut c_void, flags: c_int) -> Re
     let reference = socket::find(s)?;
     // SAFETY: as the caller promises.
     let message = unsafe { message::check_mut(msg) }?;
-    socket::receive(reference, &mut Target::Message(message), flags)?;
+    if message.has_free_function() {
+        // The function may call into the library: it runs when no lock is held.
+        let mut part = Message::new();
+        socket::receive(reference, &mut Target::Message(&mut part), flags)?;
+        *message = part;
+    } else {
+        socket::receive(reference, &mut Target::Message(message), flags)?;
+    }
     Ok(size(message.len()))
 }
 

@@ -273,6 +273,11 @@ impl Message {
             .is_some_and(|body| body.has_free_function() || body.len() >= threshold)
     }
 
+    /// Whether a caller's free function waits for the last reference to the body.
+    pub fn has_free_function(&self) -> bool {
+        self.body().is_some_and(Body::has_free_function)
+    }
+
     /// The body alone. An inline body is copied into an allocation of its own, which alone can fail
     /// ([`Error::NoMemory`]); a message that [prefers a reference](Message::prefers_reference) never fails.
     pub fn into_body(mut self) -> Result<Body> {

@@ -145,7 +145,7 @@ impl Session {
         if self.lease.is_the_reactors() {
             return Lent::Over;
         }
-        let (lent, reply) = {
+        let lent = {
             let mut reader = self.reader.lock();
             let lent = match reader.read_leased() {
                 Outcome::Drained | Outcome::More => Lent::Read,
@@ -155,13 +155,17 @@ impl Session {
                     Lent::Over
                 }
             };
-            (lent, std::mem::take(&mut reader.reply))
+            // Before the read half is given back: afterwards the connection may be another one.
+            let reply = std::mem::take(&mut reader.reply);
+            if !reply.is_empty() {
+                self.writer.lock().push_control(&reply);
+            }
+            lent
         };
-        if !reply.is_empty() {
-            self.writer.lock().push_control(&reply);
-        }
         if lent == Lent::Over {
-            self.end_lease();
+            // Also where the lease has lapsed meanwhile: the outcome waits for the reactor.
+            self.lease.end();
+            self.link.call(self.clone(), life::READ_AGAIN);
         }
         lent
     }

@@ -142,6 +142,7 @@ impl Handler for Session {
                 self.operation_ended(purpose);
                 match (purpose, result) {
                     (READ, Ok(())) => self.readable(reactor),
+                    (READ, Err(libc::ECANCELED)) => self.arm_read(reactor),
                     (CONNECT, Ok(())) => self.connect_finished(reactor),
                     (READ, Err(errno)) if errno != libc::ECANCELED => self.lose(reactor, Loss::Stream(errno)),
                     (CONNECT, Err(errno)) if errno != libc::ECANCELED => self.connect_failed(reactor),
@@ -211,7 +212,11 @@ impl Handler for Session {
         self.end_if_drained(reactor);
         self.tick_is_due.store(false, Ordering::SeqCst);
         // What was queued before the flag fell is seen here; what comes after asks for a tick itself.
-        let again = waits() && !self.writer.lock().is_stuck() && !self.tick_is_due.swap(true, Ordering::SeqCst);
+        let (stuck, needed) = {
+            let writer = self.writer.lock();
+            (writer.is_stuck(), writer.needs_reactor())
+        };
+        let again = (needed || waits() && !stuck) && !self.tick_is_due.swap(true, Ordering::SeqCst);
         again.then(|| self.flush_deadline_ns())
     }
 

@@ -139,6 +139,11 @@ impl ReadHalf {
 
     /// Reads from the descriptor and decodes.
     pub(super) fn read(&mut self, scratch: &mut [u8]) -> Outcome {
+        // What a pause left comes first, also before the end of the stream.
+        match self.resume() {
+            None | Some(Outcome::Drained) => {}
+            Some(outcome) => return outcome,
+        }
         for _ in 0..READS_MAX {
             if matches!(self.phase, Phase::Closed) {
                 return Outcome::Drained;

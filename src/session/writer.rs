@@ -175,7 +175,7 @@ impl WriteHalf {
 
     /// Whether the reactor must go on where the kernel took no more.
     pub(super) fn needs_reactor(&self) -> bool {
-        self.full && !self.caller_waits
+        self.full && !self.caller_waits && self.phase != Phase::Closed
     }
 
     /// No caller will come back.

@@ -98,7 +98,7 @@ fn wait<R>(
             Err(Error::Again) => {}
             result => return result,
         }
-        if !waited? {
+        if !waited? || deadline.is_some_and(|deadline| clock::now_ns() >= deadline) {
             guard.reported_none(event);
             return Err(Error::Again);
         }

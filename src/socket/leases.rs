@@ -76,6 +76,11 @@ impl Socket {
         self.readiness.wake_all();
     }
 
+    /// The reactor reads, until a call takes the connections along again.
+    pub(super) fn give_leases_back(&mut self) {
+        self.leases.held.drain(..).for_each(|lease| lease.end());
+    }
+
     /// The reactor reads, for good.
     pub(super) fn end_leases(&mut self) {
         self.leases.never = true;

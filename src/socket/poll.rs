@@ -60,6 +60,9 @@ pub fn poll(items: &mut [PollItem], timeout_ms: i64) -> Result<i32> {
             socket.pipes.flush();
             socket.readiness.add(waiter.clone());
             let reads = few && wanted & ZMQ_POLLIN != 0;
+            if !few {
+                socket.give_leases_back();
+            }
             leases.push(if reads { socket.take_leases() } else { None });
         });
         let waited = match looked {
@@ -72,7 +75,7 @@ pub fn poll(items: &mut [PollItem], timeout_ms: i64) -> Result<i32> {
         if ready > 0 {
             return Ok(ready);
         }
-        if !waited? {
+        if !waited? || deadline.is_some_and(|deadline| clock::now_ns() >= deadline) {
             return Ok(0);
         }
     }
