@@ -279,7 +279,6 @@ static void receives_again (void)
 
 int main (void)
 {
-    receives_again ();
     lives ();
     copies ();
     for (int i = 0; i < COUNT (transports); i++)
@@ -287,5 +286,6 @@ int main (void)
     failed_send ();
     for (int i = 0; i < COUNT (transports); i++)
         properties (transports[i]);
+    receives_again ();
     return 0;
 }
