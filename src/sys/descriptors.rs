@@ -41,9 +41,11 @@ pub struct Mark(RawFd);
 impl Mark {
     /// Marks the descriptor.
     pub fn new(fd: RawFd) -> Mark {
-        if !HANDLERS_ARE_SET.swap(true, Ordering::AcqRel) {
+        // Two threads may set them twice, which does no harm: they count, or do what is done already.
+        if !HANDLERS_ARE_SET.load(Ordering::Acquire) {
             // SAFETY: the handlers are functions of this library, which is never unloaded.
             unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(close_copies)) };
+            HANDLERS_ARE_SET.store(true, Ordering::Release);
         }
         if let Some((word, bit)) = place(fd) {
             OWNED[word].fetch_or(bit, Ordering::SeqCst);
@@ -211,6 +213,8 @@ mod tests {
     fn a_child_inherits_nothing_that_another_thread_is_closing() {
         const FORKS: usize = 500;
         let file = std::io::pipe().unwrap().0;
+        // The handlers are set from here on.
+        drop(copy_of(&file));
         // Forks only while nothing is being opened: what is not marked yet is inherited.
         let opening = Mutex::new(());
         let stop = AtomicBool::new(false);
