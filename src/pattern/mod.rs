@@ -3,6 +3,7 @@
 //!
 //! A pattern is a function of its pipes and arguments: no I/O, no clock, no randomness.
 
+mod broadcast;
 mod dealer;
 mod distributor;
 mod fair_queue;
@@ -22,13 +23,11 @@ mod xpub;
 
 use bytes::Bytes;
 
+use self::broadcast::Broadcast;
 use crate::constants::*;
 use crate::error::{Error, Result};
 use crate::options::{Opt, Options};
-use crate::pipe::{Credit, End, Pace, Payload, Target};
-
-/// With more pipes than this unsent, the caller leaves those that grow old to the reactor.
-const CALLER_FLUSHES_MAX: usize = 4;
+use crate::pipe::{Credit, Due, End, Pace, Payload, Target};
 
 /// Names a pipe of a socket: its place in [`Pipes`].
 pub type PipeId = u32;
@@ -41,6 +40,9 @@ pub struct Pipes {
     /// Pipes that may have something unsent, each once.
     dirty: Vec<PipeId>,
     pace: Pace,
+    broadcast: Broadcast,
+    /// A pipe was asked to have what is unsent flushed in time.
+    reminded: bool,
     /// By pipe: whether it is in `dirty`.
     is_dirty: Vec<bool>,
     refused: Vec<PipeId>,
@@ -64,6 +66,10 @@ impl Pipes {
 
     /// Takes a pipe out.
     pub fn remove(&mut self, id: PipeId) -> Option<End> {
+        if self.reminded {
+            self.flush();
+        }
+        self.broadcast.remove(id);
         let end = self.slots.get_mut(id as usize)?.take();
         if end.is_some() {
             self.free.push(id);
@@ -121,25 +127,49 @@ impl Pipes {
 
     /// Writes what bursts left unsent, in all pipes that were written to since.
     pub fn flush(&mut self) {
+        self.hand_out();
+        self.reminded = false;
+        if self.dirty.is_empty() {
+            return;
+        }
+        let connections = self.dirty.len();
         while let Some(id) = self.dirty.pop() {
             self.is_dirty[id as usize] = false;
             if let Some(end) = self.end(id) {
                 end.flush();
             }
         }
+        self.pace.flushed(connections);
     }
 
     /// A part is about to be sent.
     #[inline]
     pub fn begin_send(&mut self) {
-        let crowded = self.dirty.len() > CALLER_FLUSHES_MAX;
-        self.pace.begin(crowded);
+        let unsent = self.dirty.len().max(self.broadcast.len());
+        self.pace.begin(self.len(), unsent);
     }
 
     /// A part was sent.
     #[inline]
     pub fn end_send(&mut self) {
-        self.pace.end();
+        match self.pace.end() {
+            Due::Everything => self.flush(),
+            Due::Older(oldest_ns) => self.flush_older(oldest_ns),
+            Due::Nothing if self.broadcast.is_large() => self.flush(),
+            Due::Nothing => {}
+        }
+    }
+
+    /// Writes what is unsent since before a time. Pipes that have nothing unsent any more stay in the list until the next flush.
+    fn flush_older(&mut self, oldest_ns: u64) {
+        let mut wrote = false;
+        for place in 0..self.dirty.len() {
+            let id = self.dirty[place];
+            wrote |= self.end(id).is_some_and(|end| end.flush_older(oldest_ns));
+        }
+        if wrote {
+            self.pace.resume();
+        }
     }
 
     /// Writes one part into a pipe.
@@ -149,11 +179,17 @@ impl Pipes {
             return Ok(());
         };
         end.write_at_pace(payload, more, &mut self.pace)?;
-        if end.has_unsent() && !self.is_dirty[id as usize] {
-            self.is_dirty[id as usize] = true;
-            self.dirty.push(id);
+        if end.has_unsent() {
+            self.mark_dirty(id);
         }
         Ok(())
+    }
+
+    #[inline]
+    fn mark_dirty(&mut self, id: PipeId) {
+        if !std::mem::replace(&mut self.is_dirty[id as usize], true) {
+            self.dirty.push(id);
+        }
     }
 }
 

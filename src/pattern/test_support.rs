@@ -37,6 +37,7 @@ struct Calls {
     readable: AtomicBool,
     writable: AtomicBool,
     closed: AtomicBool,
+    reminded: AtomicBool,
 }
 
 impl Peer for Calls {
@@ -51,6 +52,10 @@ impl Peer for Calls {
     fn closed(&self, _linger_ms: i32) {
         self.closed.store(true, Ordering::Relaxed);
         self.readable();
+    }
+
+    fn remind_later(&self, _since_ns: u64) {
+        self.reminded.store(true, Ordering::Relaxed);
     }
 
     fn is_connection(&self) -> bool {
@@ -194,6 +199,12 @@ impl Rig {
         }
     }
 
+    /// Whether this side wants to be reminded to flush, by any of its pipes; asks no more then.
+    pub(super) fn is_reminded(&self) -> bool {
+        let mut asked = self.remotes.values().map(|remote| &remote.to_remote.reminded);
+        asked.any(|reminded| reminded.swap(false, Ordering::Relaxed))
+    }
+
     pub(super) fn remote(&mut self, id: PipeId) -> &mut End {
         &mut self.remotes.get_mut(&id).unwrap().end
     }
@@ -243,8 +254,14 @@ impl Rig {
     }
 
     pub(super) fn send_part(&mut self, part: &str, more: bool) -> Result<()> {
-        self.pattern
-            .send(&mut self.pipes, Payload::Bytes(part.as_bytes()), more, Credit::Fresh)
+        self.send_payload(Payload::Bytes(part.as_bytes()), more)
+    }
+
+    pub(super) fn send_payload(&mut self, payload: Payload<'_>, more: bool) -> Result<()> {
+        self.pipes.begin_send();
+        let sent = self.pattern.send(&mut self.pipes, payload, more, Credit::Fresh);
+        self.pipes.end_send();
+        sent
     }
 
     /// Sends a whole message, of which only the first part may fail.

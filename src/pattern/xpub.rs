@@ -158,6 +158,16 @@ impl XPub {
         }
     }
 
+    /// Whether the message that begins with this part goes to the same pipes as those before, which are being collected.
+    #[inline]
+    fn goes_on(&mut self, pipes: &mut Pipes, first: &[u8]) -> bool {
+        let subscriptions = &self.subscriptions;
+        !self.settings.inverted
+            && self.distributor.goes_on(pipes, self.settings.keeps_all, |visit| {
+                subscriptions.matching(first, visit)
+            })
+    }
+
     /// Chooses the pipes for the message that begins with this part.
     fn choose(&mut self, pipes: &mut Pipes, first: &[u8]) -> Result<()> {
         let mut all_have_room = true;
@@ -223,8 +233,9 @@ impl Pattern for XPub {
     }
 
     fn send(&mut self, pipes: &mut Pipes, payload: Payload<'_>, more: bool, _credit: Credit) -> Result<()> {
-        if !self.distributor.in_message() {
+        if !self.distributor.in_message() && !self.goes_on(pipes, payload.as_slice()) {
             self.choose(pipes, payload.as_slice())?;
+            self.distributor.collect(pipes);
         }
         self.distributor.send(pipes, payload, more);
         Ok(())

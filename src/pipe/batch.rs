@@ -36,6 +36,8 @@ pub enum Item {
     Bytes(Vec<u8>),
     /// The body of the header at the end of the chunk before.
     Body(Body),
+    /// Whole messages by reference.
+    Run(Body),
     /// A record.
     Record(Record),
 }
@@ -92,6 +94,15 @@ impl Batch {
         self.bytes += header_len + body.len();
         self.messages += u64::from(!more);
         self.items.push_back(Item::Body(body));
+        Ok(())
+    }
+
+    /// Adds whole messages that are encoded already and ride by reference.
+    pub fn push_run(&mut self, frames: Body, messages: u64) -> Result<()> {
+        self.items.try_reserve(1).map_err(|_| Error::NoMemory)?;
+        self.bytes += frames.len();
+        self.messages += messages;
+        self.items.push_back(Item::Run(frames));
         Ok(())
     }
 
@@ -368,9 +379,19 @@ impl Cursor {
             self.batch.recycle(read);
         }
         self.offset = 0;
-        if let Some(Item::Bytes(chunk)) = self.batch.items.front_mut() {
-            self.chunk = std::mem::take(chunk);
-            self.batch.items.pop_front();
+        match self.batch.items.front_mut() {
+            Some(Item::Bytes(chunk)) => self.chunk = std::mem::take(chunk),
+            // Runs are for connections, which write them as they are. Without memory for a copy they are lost.
+            Some(Item::Run(frames)) => self.chunk = copy(frames).unwrap_or_default(),
+            _ => return,
         }
+        self.batch.items.pop_front();
     }
+}
+
+fn copy(frames: &[u8]) -> Option<Vec<u8>> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(frames.len()).ok()?;
+    copy.extend_from_slice(frames);
+    Some(copy)
 }

@@ -1,24 +1,18 @@
 //! A socket's end of a pipe: reads one lane, writes the other. Touched only under the socket's lock.
 //!
-//! It decides when a connection is written to: a message into an idle connection goes at once, by its caller; messages that
-//! follow within [`BURST_GAP_NS`] are collected until they fill [`WRITE_BATCH`] or the oldest is [`FLUSH_AGE_NS`] old.
+//! It decides when a connection is written to: a message into an idle connection goes at once, by its caller; those of a burst
+//! are collected until they fill [`WRITE_BATCH`] or have waited for as long as the socket's [`Pace`] allows.
 
 use std::sync::Arc;
 
 use super::batch::{Batch, BodySlice, Cursor, Next, Record};
-use super::{Lane, Lease, Peer, Pushed};
+use super::{Lane, Lease, Pace, Peer, Pushed};
 use crate::error::Result;
 use crate::message::{Body, Message, Metadata};
 use crate::sys::clock;
 
-/// A message this soon after the last write belongs to a burst, in nanoseconds.
-const BURST_GAP_NS: u64 = 3_000;
-/// No message of a burst is left unsent for longer by its caller, in nanoseconds.
-const FLUSH_AGE_NS: u64 = 50_000;
 /// A burst is written when it has this many bytes.
 const WRITE_BATCH: usize = 128 * 1024;
-/// In a burst the clock is read once in this many messages.
-const CLOCK_EVERY: u32 = 16;
 /// A call that may not block learns of new credit at most this often, in nanoseconds.
 const CREDIT_IVL_NS: u64 = 1_000_000;
 
@@ -139,8 +133,10 @@ pub struct End {
     credit: u64,
     limit: u32,
     credit_at_ns: u64,
+    /// Since when something is unsent; 0: nothing is.
     unsent_since_ns: u64,
-    unsent: u32,
+    /// When a message last came that found nothing unsent before it.
+    begun_at_ns: u64,
     closed: bool,
 }
 
@@ -171,7 +167,7 @@ impl End {
             limit,
             credit_at_ns: 0,
             unsent_since_ns: 0,
-            unsent: 0,
+            begun_at_ns: 0,
             closed: false,
         }
     }
@@ -319,6 +315,40 @@ impl End {
         Ok(())
     }
 
+    /// Whether whole messages may be written by [`End::write_run`].
+    pub fn takes_runs(&self) -> bool {
+        self.is_connection && !self.conflates && !self.closed && !self.staging
+    }
+
+    /// For how many messages there is room, as of now.
+    pub fn room(&mut self) -> u64 {
+        (self.credit, self.limit) = self.outgoing.credit();
+        match self.limit {
+            0 => u64::MAX,
+            limit => u64::from(limit).saturating_sub(self.sent.saturating_sub(self.credit)),
+        }
+    }
+
+    /// Writes whole messages that are encoded already, the first at this time; they go out with the next flush.
+    pub fn write_run(&mut self, frames: &Body, messages: u64, since_ns: u64) -> Result<()> {
+        self.outgoing.push(|batch| batch.push_run(frames.clone(), messages))?;
+        self.sent += messages;
+        self.unsent_since_ns = since_ns;
+        Ok(())
+    }
+
+    /// The first parts of a message, encoded already; [`End::write_at_pace`] writes the others.
+    pub fn write_parts(&mut self, frames: &[u8]) -> Result<()> {
+        self.staged.push_frames(frames, 0)?;
+        self.staging = true;
+        Ok(())
+    }
+
+    /// The peer is to remind this end to flush, within the flush deadline after this time.
+    pub fn ask_reminder(&self, since_ns: u64) {
+        self.peer.remind_later(since_ns);
+    }
+
     /// Whether a message was begun and is not complete.
     pub fn is_staging(&self) -> bool {
         self.staging
@@ -349,10 +379,20 @@ impl End {
     /// Writes what a burst left unsent.
     #[inline]
     pub fn flush(&mut self) {
-        if self.unsent != 0 {
-            self.unsent = 0;
+        if self.has_unsent() {
+            self.unsent_since_ns = 0;
             self.peer.flush();
         }
+    }
+
+    /// As [`End::flush`], for what waits for longer than since a time. Whether that was so.
+    #[inline]
+    pub fn flush_older(&mut self, oldest_ns: u64) -> bool {
+        let is_old = self.has_unsent() && self.unsent_since_ns < oldest_ns;
+        if is_old {
+            self.flush();
+        }
+        is_old
     }
 
     /// Whether a connection is at the other end.
@@ -363,7 +403,7 @@ impl End {
     /// Whether a burst left something unsent.
     #[inline]
     pub fn has_unsent(&self) -> bool {
-        self.unsent != 0
+        self.unsent_since_ns != 0
     }
 
     /// The other side's ZMQ_RCVHWM, which adds to the outgoing high-water mark whenever that changes (inproc).
@@ -409,7 +449,7 @@ impl End {
         if !self.is_connection || self.closed {
             return None;
         }
-        self.unsent = 0;
+        self.unsent_since_ns = 0;
         Lease::to_write(&self.peer)
     }
 
@@ -469,66 +509,24 @@ impl End {
             }
             return;
         }
+        pace.count(1);
         if pushed.was_empty {
-            let now = clock::now_ns();
-            if pace.is_burst(now) {
-                self.unsent = 1;
-                self.unsent_since_ns = now;
-                self.peer.flush_later(now);
-            } else {
-                self.unsent = 0;
-                self.peer.flush();
-                pace.wrote = true;
+            match pace.defer_for(&mut self.begun_at_ns) {
+                Some(since_ns) => {
+                    self.unsent_since_ns = self.begun_at_ns;
+                    self.peer.flush_later(since_ns);
+                }
+                None => {
+                    self.unsent_since_ns = 0;
+                    self.peer.flush();
+                    pace.wrote();
+                }
             }
-        } else if self.unsent > 0 {
-            self.unsent += 1;
-            if pushed.bytes >= WRITE_BATCH || self.unsent.is_multiple_of(CLOCK_EVERY) && self.is_old(pace) {
-                self.flush();
-                pace.wrote = true;
-            }
+        } else if self.has_unsent() && pushed.bytes >= WRITE_BATCH {
+            self.flush();
+            pace.wrote();
         }
         // Otherwise the connection is not ready to be written to: whoever makes it so takes what is here, too.
-    }
-
-    #[cold]
-    fn is_old(&self, pace: &mut Pace) -> bool {
-        let now = clock::now_ns();
-        pace.last_ns = now;
-        !pace.crowded && now - self.unsent_since_ns > FLUSH_AGE_NS
-    }
-}
-
-/// How fast a socket is being sent to: tells a burst from messages that have the connection to themselves.
-#[derive(Debug, Default)]
-pub struct Pace {
-    /// When the last message was sent, as far as the clock was read.
-    last_ns: u64,
-    burst: Option<bool>,
-    wrote: bool,
-    crowded: bool,
-}
-
-impl Pace {
-    /// A message is about to be written, to one connection or many. In a crowd of connections with something unsent the
-    /// reactor's tick writes for all; among few, the caller does.
-    #[inline]
-    pub fn begin(&mut self, crowded: bool) {
-        self.burst = None;
-        self.crowded = crowded;
-    }
-
-    /// It was written.
-    #[inline]
-    pub fn end(&mut self) {
-        if self.wrote {
-            self.wrote = false;
-            self.last_ns = clock::now_ns();
-        }
-    }
-
-    fn is_burst(&mut self, now_ns: u64) -> bool {
-        let since = now_ns.saturating_sub(std::mem::replace(&mut self.last_ns, now_ns));
-        *self.burst.get_or_insert(since < BURST_GAP_NS)
     }
 }
 

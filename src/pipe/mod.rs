@@ -11,11 +11,13 @@ mod chunk;
 mod end;
 mod lane;
 mod lease;
+mod pace;
 
 pub use batch::{Batch, BodySlice, Cursor, Item, Next, Record};
-pub use end::{Credit, End, Pace, Payload, Target};
+pub use end::{Credit, End, Payload, Target};
 pub use lane::{Lane, Pushed};
 pub use lease::{Lease, Lent};
+pub use pace::{Due, Pace};
 
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -34,6 +36,11 @@ pub trait Peer: Send + Sync {
     fn flush_later(&self, _since_ns: u64) {
         self.readable();
     }
+    /// Call [`Peer::remind`] of this side within the flush deadline after this time: it holds messages back that are in no lane
+    /// yet. Only connections do that. A later call takes the place of one before.
+    fn remind_later(&self, _since_ns: u64) {}
+    /// What this end holds back is to be flushed.
+    fn remind(&self) {}
     /// The other end is closed: it reads no more, and writes nothing after what is in the lane. What is left may be delivered
     /// for `linger_ms` milliseconds (-1: without limit).
     fn closed(&self, linger_ms: i32);

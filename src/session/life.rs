@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 use super::{Session, Side};
 use crate::error::Result;
 use crate::reactor::{Completion, Handler, Reactor, TimerId, Token};
+use crate::sys::clock;
 use crate::sys::descriptors::Descriptor;
 use crate::zmtp::ProtocolError;
 
@@ -127,7 +128,7 @@ impl Handler for Session {
             CLOSE => self.begin_closing(reactor),
             WRITE_FAILED => self.write_failed(reactor),
             RESUME => self.resume(reactor),
-            TICK => reactor.tick(self.flush_deadline_ns(), self),
+            TICK => reactor.tick(self.next_tick_ns(true).unwrap_or(0), self),
             BREAK => self.lose(reactor, Loss::Stream(libc::EPROTO)),
             RESOLVED => self.resolved(reactor),
             LEASE => self.watch_lease(reactor),
@@ -201,9 +202,10 @@ impl Handler for Session {
     }
 
     fn tick(self: Arc<Self>, reactor: &mut Reactor) -> Option<u64> {
-        let waits = || self.lanes().is_some_and(|lanes| lanes.to_wire.has_content());
-        if waits() && crate::sys::clock::now_ns() < self.flush_deadline_ns() {
-            return Some(self.flush_deadline_ns());
+        let now_ns = clock::now_ns();
+        self.remind_socket(now_ns);
+        if self.waits_for_flush() && now_ns < self.flush_deadline_ns() {
+            return self.next_tick_ns(true);
         }
         self.writer.notify();
         if self.writer.lock().needs_reactor() {
@@ -216,8 +218,8 @@ impl Handler for Session {
             let writer = self.writer.lock();
             (writer.is_stuck(), writer.needs_reactor())
         };
-        let again = (needed || waits() && !stuck) && !self.tick_is_due.swap(true, Ordering::SeqCst);
-        again.then(|| self.flush_deadline_ns())
+        let next_ns = self.next_tick_ns(needed || self.waits_for_flush() && !stuck);
+        next_ns.filter(|_| !self.tick_is_due.swap(true, Ordering::SeqCst))
     }
 
     fn failed(self: Arc<Self>, reactor: &mut Reactor) {
@@ -227,9 +229,40 @@ impl Handler for Session {
 }
 
 impl Session {
+    /// Whether something is in the lane to the connection.
+    pub(super) fn waits_for_flush(&self) -> bool {
+        self.lanes().is_some_and(|lanes| lanes.to_wire.has_content())
+    }
+
     /// When the reactor writes what a burst left unsent. A caller that goes on sending does so a little earlier.
-    fn flush_deadline_ns(&self) -> u64 {
+    pub(super) fn flush_deadline_ns(&self) -> u64 {
         self.deferred_at_ns.load(Ordering::Acquire) + FLUSH_NS
+    }
+
+    /// When the reactor reminds the socket of what it holds back.
+    pub(super) fn reminder_ns(&self) -> Option<u64> {
+        let since_ns = self.remind_at_ns.load(Ordering::SeqCst);
+        (since_ns != 0).then_some(since_ns + FLUSH_NS)
+    }
+
+    /// The next of both times; `writes` says whether there is something to write.
+    fn next_tick_ns(&self, writes: bool) -> Option<u64> {
+        let flush_ns = writes.then(|| self.flush_deadline_ns());
+        flush_ns.into_iter().chain(self.reminder_ns()).min()
+    }
+
+    fn remind_socket(&self, now_ns: u64) {
+        let since_ns = self.remind_at_ns.load(Ordering::SeqCst);
+        if since_ns == 0 || now_ns < since_ns + FLUSH_NS {
+            return;
+        }
+        // Where this fails, a younger reminder has taken its place.
+        let done = self
+            .remind_at_ns
+            .compare_exchange(since_ns, 0, Ordering::SeqCst, Ordering::SeqCst);
+        if let (Ok(_), Some(lanes)) = (done, self.lanes()) {
+            lanes.socket.remind();
+        }
     }
 
     fn operation_ended(&self, purpose: u32) {

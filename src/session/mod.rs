@@ -143,6 +143,8 @@ pub struct Session {
     connection: AtomicU32,
     /// Since when the oldest message of a burst waits.
     deferred_at_ns: AtomicU64,
+    /// Since when the socket holds messages back that it is to be reminded of; 0: it does not.
+    remind_at_ns: AtomicU64,
     closing: AtomicBool,
     linger_ms: AtomicI32,
 }
@@ -219,6 +221,7 @@ impl Session {
             tick_is_due: AtomicBool::new(false),
             connection: AtomicU32::new(0),
             deferred_at_ns: AtomicU64::new(0),
+            remind_at_ns: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             linger_ms: AtomicI32::new(-1),
         })
@@ -274,8 +277,14 @@ impl Session {
     /// The reactor writes what is left a little after this time.
     fn tick_after(self: &Arc<Session>, since_ns: u64) {
         self.deferred_at_ns.store(since_ns, Ordering::Release);
-        self.link.ring_at(self.id, since_ns + life::FLUSH_NS);
-        if !self.tick_is_due.swap(true, Ordering::AcqRel) {
+        self.tick_at(since_ns + life::FLUSH_NS);
+    }
+
+    /// The reactor looks after this session at this time, or when the socket is to be reminded.
+    fn tick_at(self: &Arc<Session>, deadline_ns: u64) {
+        let reminder_ns = self.reminder_ns().unwrap_or(u64::MAX);
+        self.link.ring_at(self.id, deadline_ns.min(reminder_ns));
+        if !self.tick_is_due.swap(true, Ordering::SeqCst) {
             self.link.call(self.clone(), life::TICK);
         }
     }
@@ -318,6 +327,14 @@ impl Peer for Handle {
 
     fn flush_later(&self, since_ns: u64) {
         self.0.tick_after(since_ns);
+    }
+
+    fn remind_later(&self, since_ns: u64) {
+        self.0.remind_at_ns.store(since_ns, Ordering::SeqCst);
+        // What waits in the lane goes first.
+        let waits = self.0.waits_for_flush();
+        self.0
+            .tick_at(if waits { self.0.flush_deadline_ns() } else { u64::MAX });
     }
 
     fn closed(&self, linger_ms: i32) {

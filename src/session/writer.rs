@@ -299,7 +299,7 @@ impl WriteHalf {
         while let Some(item) = self.batch.pop() {
             match item {
                 Item::Bytes(bytes) => self.outgoing.push(Segment::Bytes(bytes)),
-                Item::Body(body) => self.outgoing.push(Segment::Body(body)),
+                Item::Body(body) | Item::Run(body) => self.outgoing.push(Segment::Body(body)),
                 Item::Record(record) => {
                     if let Some(bytes) = encode(record, self.minor) {
                         self.outgoing.push(Segment::Bytes(bytes));

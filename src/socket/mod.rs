@@ -56,6 +56,7 @@ enum Note {
     Closed(u64),
     Connected(u64),
     Finished(u64),
+    Flush,
     Terminate,
     Report(Report),
 }
@@ -208,6 +209,7 @@ impl Socket {
                 }
             }
             Note::Finished(connection) => self.endpoints.forget(connection),
+            Note::Flush => self.pipes.flush(),
             Note::Terminate => self.terminated = true,
             Note::Report(report) => {
                 self.reports.push(report);
@@ -405,6 +407,10 @@ impl Peer for Notifier {
 
     fn writable(&self) {
         self.shared.post(Note::Writable(self.connection));
+    }
+
+    fn remind(&self) {
+        self.shared.post(Note::Flush);
     }
 
     fn closed(&self, _linger_ms: i32) {
