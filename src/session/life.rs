@@ -37,7 +37,7 @@ pub(super) fn of_connection(command: u32, connection: u32) -> u32 {
 }
 
 /// How long the messages of a burst may stay unsent, in nanoseconds.
-pub(super) const FLUSH_NS: u64 = 60_000;
+pub(super) const FLUSH_NS: u64 = 80_000;
 
 // Purposes of operations and timers.
 pub(super) const READ: u32 = 0;
@@ -207,16 +207,22 @@ impl Handler for Session {
         if self.waits_for_flush() && now_ns < self.flush_deadline_ns() {
             return self.next_tick_ns(true);
         }
-        self.writer.notify();
-        if self.writer.lock().needs_reactor() {
+        // A caller that is writing just now is not waited for.
+        let Some(mut writer) = self.writer.try_lock() else {
+            return Some(now_ns + FLUSH_NS);
+        };
+        writer.flush();
+        let needed = writer.needs_reactor();
+        drop(writer);
+        if needed {
             self.write_by_operation(reactor);
         }
         self.end_if_drained(reactor);
         self.tick_is_due.store(false, Ordering::SeqCst);
         // What was queued before the flag fell is seen here; what comes after asks for a tick itself.
-        let (stuck, needed) = {
-            let writer = self.writer.lock();
-            (writer.is_stuck(), writer.needs_reactor())
+        let (stuck, needed) = match self.writer.try_lock() {
+            Some(writer) => (writer.is_stuck(), writer.needs_reactor()),
+            None => (false, true),
         };
         let next_ns = self.next_tick_ns(needed || self.waits_for_flush() && !stuck);
         next_ns.filter(|_| !self.tick_is_due.swap(true, Ordering::SeqCst))
