@@ -9,8 +9,13 @@ use crate::error::{Error, Result};
 use crate::handle::{Guard, Reference};
 use crate::options::Opt;
 use crate::pipe::{Credit, Payload, Target};
-use crate::sys::clock;
 use crate::sys::waiter::Waiter;
+use crate::sys::{clock, spin};
+
+/// A receiver that waits again this soon, in nanoseconds, is faster than what it receives.
+const STREAM_GAP_NS: u64 = 5_000;
+/// It gives the sender this much time, in nanoseconds, to go on.
+const GATHER_NS: u64 = 1_500;
 
 /// Sends one part (zmq_send(3)). On an error nothing of it was sent.
 pub fn send(socket: Reference<Socket>, payload: Payload<'_>, flags: i32) -> Result<()> {
@@ -74,6 +79,7 @@ fn wait<R>(
     let mut guard = guard;
     loop {
         waiter.prepare();
+        let streams = event == ZMQ_POLLIN && guard.streams();
         let mut leases = if event == ZMQ_POLLIN {
             guard.take_leases()
         } else {
@@ -83,6 +89,9 @@ fn wait<R>(
         // A change between the last try and the registration would have been applied by this thread itself: it holds the lock.
         drop(guard);
         let waited = wait_reading(&waiter, deadline, std::slice::from_mut(&mut leases), &mut []);
+        if streams {
+            spin::pause(GATHER_NS);
+        }
         let Some(locked) = socket.lock() else {
             leases.into_iter().flatten().for_each(|lease| lease.end());
             return Err(Error::NotSocket);
@@ -94,6 +103,7 @@ fn wait<R>(
             Some(leases) => guard.return_full(leases),
             None => {}
         }
+        guard.waited_ns = clock::now_ns();
         match call(&mut guard) {
             Err(Error::Again) => {}
             result => return result,
@@ -106,9 +116,17 @@ fn wait<R>(
 }
 
 impl Socket {
+    /// Whether messages come one after the other, without an answer, faster than the caller takes them: then the next ones are
+    /// worth a moment's pause, because each hand-over costs more than a message.
+    fn streams(&mut self) -> bool {
+        let answers = std::mem::take(&mut self.has_sent);
+        !answers && clock::now_ns() < self.waited_ns + STREAM_GAP_NS
+    }
+
     #[inline]
     fn send_now(&mut self, payload: Payload<'_>, more: bool, credit: Credit) -> Result<()> {
         self.check()?;
+        self.has_sent = true;
         self.pipes.begin_send();
         let sent = self.pattern.send(&mut self.pipes, payload, more, credit);
         self.pipes.end_send();

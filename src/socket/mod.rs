@@ -79,6 +79,10 @@ pub struct Socket {
     leases: Leases,
     reports: monitor::Backlog,
     receiving_more: bool,
+    /// When a receiving call last ended its wait.
+    waited_ns: u64,
+    /// Something was sent since.
+    has_sent: bool,
     terminated: bool,
 }
 
@@ -133,6 +137,8 @@ pub fn open(context: &Arc<Context>, socket_type: i32) -> Result<Handle> {
         leases: Leases::default(),
         reports: monitor::Backlog::default(),
         receiving_more: false,
+        waited_ns: 0,
+        has_sent: false,
         terminated: false,
     };
     for row in ROWS {

@@ -1,7 +1,7 @@
 //! Adaptive spinning: a thread that is about to sleep looks again for a moment, as long as that has paid.
 //!
-//! To sleep and be woken costs far more than the look. But who waits for slow things looks in vain, so each failure doubles the
-//! number of waits before the next trial.
+//! To sleep and be woken costs far more than the look. But who waits for slow things looks in vain, so failures make trials rare:
+//! at last one wait in 256 is one.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -36,14 +36,27 @@ impl Spin {
         while clock::now_ns() < end_ns {
             std::hint::spin_loop();
             if look() {
-                self.failures.store(0, Ordering::Relaxed);
+                self.learn(|failures| failures.saturating_sub(1));
                 return true;
             }
         }
-        let failures = self.failures.load(Ordering::Relaxed).min(SKIPPED_BITS_MAX);
-        self.skip.store((1 << failures) - 1, Ordering::Relaxed);
-        self.failures.store(failures + 1, Ordering::Relaxed);
+        self.learn(|failures| (failures + 2).min(SKIPPED_BITS_MAX));
         false
+    }
+
+    /// A failure weighs as much as two successes: where both alternate, the CPUs are busy with others, and sleeping is better.
+    fn learn(&self, change: impl FnOnce(u32) -> u32) {
+        let failures = change(self.failures.load(Ordering::Relaxed));
+        self.failures.store(failures, Ordering::Relaxed);
+        self.skip.store((1 << failures) - 1, Ordering::Relaxed);
+    }
+}
+
+/// Passes a moment, of so many nanoseconds, without giving the CPU away; none where threads do not spin.
+pub fn pause(time_ns: u64) {
+    let end_ns = clock::now_ns() + time_ns.min(bound_ns());
+    while clock::now_ns() < end_ns {
+        std::hint::spin_loop();
     }
 }
 
@@ -67,33 +80,30 @@ fn bound_ns() -> u64 {
 mod tests {
     use super::*;
 
+    /// How many waits it takes until one is a trial, which ends as `succeeds` says.
+    fn waits_until_trial(spin: &Spin, succeeds: bool) -> u32 {
+        (1..=1 << SKIPPED_BITS_MAX)
+            .find(|_| {
+                let mut looks = 0;
+                spin.until(None, || {
+                    looks += 1;
+                    succeeds && looks > 1
+                });
+                looks > 1
+            })
+            .unwrap_or(0)
+    }
+
     #[test]
-    fn failures_make_trials_rare_and_a_success_makes_them_frequent_again() {
+    fn failures_make_trials_rare_and_successes_make_them_frequent_again() {
+        if bound_ns() == 0 {
+            return;
+        }
         let spin = Spin::default();
-        let mut trials = 0;
-        let mut waits = 0;
-        while trials < 4 {
-            let mut looks = 0;
-            spin.until(None, || {
-                looks += 1;
-                false
-            });
-            waits += 1;
-            if bound_ns() == 0 {
-                return;
-            }
-            trials += u32::from(looks > 1);
-        }
-        assert_eq!(waits, 1 + 1 + 2 + 4);
-        while spin.skip.load(Ordering::Relaxed) > 0 {
-            assert!(!spin.until(None, || false));
-        }
-        let mut looks = 0;
-        assert!(spin.until(None, || {
-            looks += 1;
-            looks > 1
-        }));
-        assert_eq!(spin.failures.load(Ordering::Relaxed), 0);
+        let waits: Vec<u32> = (0..6).map(|_| waits_until_trial(&spin, false)).collect();
+        assert_eq!(waits, [1, 4, 16, 64, 256, 256]);
+        let waits: Vec<u32> = (0..10).map(|_| waits_until_trial(&spin, true)).collect();
+        assert_eq!(waits, [256, 128, 64, 32, 16, 8, 4, 2, 1, 1]);
     }
 
     #[test]
