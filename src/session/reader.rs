@@ -61,6 +61,8 @@ pub struct ReadHalf {
     credit: u64,
     limit: u32,
     paused: bool,
+    /// Nothing more is written to the connection: what is left of it is read beyond the high-water mark, up to its end.
+    ends: bool,
     /// The `errno` that the stream ended with (0: its end), while what came before waits.
     ended: Option<i32>,
     /// What a caller came to that is the reactor's business.
@@ -90,6 +92,7 @@ impl ReadHalf {
             credit: 0,
             limit: settings.receive_limit,
             paused: false,
+            ends: false,
             ended: None,
             left_outcome: None,
             publishes: settings.publishes,
@@ -132,6 +135,7 @@ impl ReadHalf {
         self.staged.clear();
         self.body = None;
         self.paused = false;
+        self.ends = false;
         self.ended = None;
         self.left_outcome = None;
         self.reply.clear();
@@ -320,6 +324,9 @@ impl ReadHalf {
         if self.conflates {
             return 1;
         }
+        if self.ends {
+            return usize::MAX;
+        }
         let used = self.sent.saturating_sub(self.credit);
         if self.limit != 0 && used < u64::from(self.limit) {
             return (u64::from(self.limit) - used) as usize;
@@ -440,6 +447,12 @@ impl ReadHalf {
             (Outcome::Drained, Some(errno)) => Some(Outcome::Ended(errno)),
             (outcome, _) => Some(outcome),
         }
+    }
+
+    /// What the kernel holds is read to its end, however much of it the socket has read: a program that cannot send before there
+    /// is a new connection may not come to read the old one.
+    pub(super) fn read_to_end(&mut self) {
+        self.ends = true;
     }
 
     /// A caller leaves to the reactor what reading has come to.

@@ -98,7 +98,9 @@ impl Session {
         if let Some(fd) = &self.life.lock().fd {
             drop(SockRef::from(fd).shutdown(Shutdown::Read));
         }
-        self.arm_read(reactor);
+        self.reader.lock().read_to_end();
+        self.lease.end();
+        self.read_again(reactor);
     }
 
     /// The driver read to the end of the stream. What waits for the socket to read comes before the end.
