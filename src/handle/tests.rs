@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::wiped::WipedMemory;
 use super::*;
+use crate::sys::child::status_of_child;
 
 struct Object {
     number: u64,
@@ -251,25 +252,6 @@ fn fork_amid_work(sockets: &'static Table<Object>) {
         assert_eq!(verdict, None, "a child's wait status; 14: it hung");
     });
     assert_eq!((number(sockets, kept), number(sockets, locked)), (Some(1), Some(2)));
-}
-
-/// The wait status of a child that exits with the verdict.
-fn status_of_child(verdict: impl FnOnce() -> i32) -> i32 {
-    // SAFETY: the child calls only what is under test, malloc (which glibc keeps usable) and _exit.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
-        // SAFETY: a child that hangs is killed by this and fails the test.
-        unsafe { libc::alarm(20) };
-        let verdict = verdict();
-        // SAFETY: ends the child without running the test harness.
-        unsafe { libc::_exit(verdict) };
-    }
-    let mut status = 0;
-    // SAFETY: waits for the child just made, if one was.
-    match unsafe { libc::waitpid(child, &mut status, 0) } {
-        reaped if reaped == child && child > 0 => status,
-        _ => -1,
-    }
 }
 
 /// The child's exit status: 0 when everything is as it should be.

@@ -192,6 +192,7 @@ mod tests {
     use std::os::fd::FromRawFd;
     use std::sync::Mutex;
 
+    use super::super::child::{fork, status_of, status_of_child};
     use super::*;
 
     /// Descriptors of the tests have lower numbers.
@@ -351,32 +352,5 @@ mod tests {
         let mut status: libc::stat = unsafe { std::mem::zeroed() };
         // SAFETY: the structure lives through the call.
         (unsafe { libc::fstat(fd, &mut status) } == 0).then_some((status.st_dev, status.st_ino))
-    }
-
-    /// The wait status of a child that exits with the verdict.
-    fn status_of_child(verdict: impl FnOnce() -> i32) -> i32 {
-        status_of(fork(), verdict)
-    }
-
-    fn fork() -> libc::pid_t {
-        // SAFETY: the child calls only what a signal handler may call.
-        unsafe { libc::fork() }
-    }
-
-    /// In the child, which is 0, this does not return.
-    fn status_of(child: libc::pid_t, verdict: impl FnOnce() -> i32) -> i32 {
-        if child == 0 {
-            // SAFETY: a child that hangs is killed by this and fails the test.
-            unsafe { libc::alarm(20) };
-            let verdict = verdict();
-            // SAFETY: ends the child without running the test harness.
-            unsafe { libc::_exit(verdict) };
-        }
-        let mut status = 0;
-        // SAFETY: waits for the child just made, if one was.
-        match unsafe { libc::waitpid(child, &mut status, 0) } {
-            reaped if reaped == child && child > 0 => status,
-            _ => -1,
-        }
     }
 }

@@ -1,6 +1,8 @@
 //! The few system calls and primitives that no crate wraps. Knows nothing of the rest of the library.
 
 pub mod alarm;
+#[cfg(test)]
+pub mod child;
 pub mod clock;
 pub mod descriptors;
 pub mod errno;

@@ -184,7 +184,7 @@ int main (int count, char **values)
         sched_yield ();
     int settled = descriptors_of_kind ("socket:");
     for (int i = 0; i < children; i++) {
-        /* What the kernel accepts, or a thread closes, during the fork is nobody's: the last child's connection is gone first. */
+        /* What the kernel accepts during the fork is nobody's: the last child's connection is gone first. */
         while (descriptors_of_kind ("socket:") > settled)
             sched_yield ();
         pid_t child = fork ();
