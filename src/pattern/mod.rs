@@ -93,9 +93,10 @@ impl Pipes {
             .map(|(id, _)| id as PipeId)
     }
 
-    /// Pipes are named by numbers below this one.
-    pub fn places(&self) -> PipeId {
-        self.slots.len() as PipeId
+    /// The ends of all pipes. It stops at the last one, however many there were once.
+    pub fn ends(&mut self) -> impl Iterator<Item = &mut End> {
+        let count = self.len();
+        self.slots.iter_mut().flatten().take(count)
     }
 
     /// How many pipes there are.

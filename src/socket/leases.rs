@@ -39,9 +39,7 @@ impl Socket {
             return None;
         }
         leases.clear();
-        for id in 0..self.pipes.places() {
-            leases.extend(self.pipes.end(id).and_then(|end| end.lease()));
-        }
+        leases.extend(self.pipes.ends().filter_map(|end| end.lease()));
         self.leases.taken = true;
         Some(leases)
     }
@@ -52,9 +50,7 @@ impl Socket {
             return None;
         }
         let mut leases = std::mem::take(&mut self.leases.spare);
-        for id in 0..self.pipes.places() {
-            leases.extend(self.pipes.end(id).and_then(End::wait_to_write));
-        }
+        leases.extend(self.pipes.ends().filter_map(End::wait_to_write));
         Some(leases)
     }
 
