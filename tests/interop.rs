@@ -120,8 +120,11 @@ impl Exchange {
             self.messages,
             "the last message arrived: {board:?}, {self}"
         );
+        // A sender that balances and listens has two pipes until it has noticed the end of the old one: of what it gives to both in
+        // turn, every second message is lost.
+        let balances = self.sender_binds && matches!(self.types[0], "DEALER" | "PUSH");
         assert!(
-            board.read(Board::GAPS) <= 1,
+            balances || board.read(Board::GAPS) <= 1,
             "only the kill leaves a gap: {board:?}, {self}"
         );
     }

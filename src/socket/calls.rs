@@ -16,6 +16,11 @@ use crate::sys::{clock, spin};
 const STREAM_GAP_NS: u64 = 5_000;
 /// It gives the sender this much time, in nanoseconds, to go on.
 const GATHER_NS: u64 = 1_500;
+/// A receiver that got this many messages since it waited last receives a stream: there will be about as many after the time
+/// that a sender collects them.
+const STREAM_MESSAGES: u32 = 64;
+/// That time, in nanoseconds.
+const STREAM_PAUSE_NS: u64 = 40_000;
 
 /// Sends one part (zmq_send(3)). On an error nothing of it was sent.
 pub fn send(socket: Reference<Socket>, payload: Payload<'_>, flags: i32) -> Result<()> {
@@ -79,7 +84,11 @@ fn wait<R>(
     let mut guard = guard;
     loop {
         waiter.prepare();
-        let streams = event == ZMQ_POLLIN && guard.streams();
+        let (streams, pause_ns) = if event == ZMQ_POLLIN {
+            guard.streams()
+        } else {
+            (false, 0)
+        };
         let mut leases = if event == ZMQ_POLLIN {
             guard.take_leases()
         } else {
@@ -88,6 +97,7 @@ fn wait<R>(
         guard.wait_here(&waiter);
         // A change between the last try and the registration would have been applied by this thread itself: it holds the lock.
         drop(guard);
+        spin::pause(pause_ns);
         let waited = wait_reading(&waiter, deadline, std::slice::from_mut(&mut leases), &mut []);
         if streams {
             spin::pause(GATHER_NS);
@@ -116,11 +126,14 @@ fn wait<R>(
 }
 
 impl Socket {
-    /// Whether messages come one after the other, without an answer, faster than the caller takes them: then the next ones are
-    /// worth a moment's pause, because each hand-over costs more than a message.
-    fn streams(&mut self) -> bool {
+    /// Whether messages come one after the other, without an answer, more slowly than the caller takes them: then the next ones
+    /// are worth a moment's pause, because each look costs more than a message. And how long to pause before the first look.
+    fn streams(&mut self) -> (bool, u64) {
         let answers = std::mem::take(&mut self.has_sent);
-        !answers && clock::now_ns() < self.waited_ns + STREAM_GAP_NS
+        let received = std::mem::take(&mut self.received);
+        let is_stream = !answers && received >= STREAM_MESSAGES;
+        let is_fast = !answers && clock::now_ns() < self.waited_ns + STREAM_GAP_NS;
+        (is_fast, if is_stream { STREAM_PAUSE_NS } else { 0 })
     }
 
     #[inline]
@@ -140,6 +153,7 @@ impl Socket {
         self.check()?;
         let more = self.pattern.receive(&mut self.pipes, target)?;
         self.receiving_more = more;
+        self.received = self.received.saturating_add(1);
         self.changed_by_call();
         Ok(more)
     }

@@ -83,6 +83,8 @@ pub struct Socket {
     waited_ns: u64,
     /// Something was sent since.
     has_sent: bool,
+    /// Parts received since a receiving call last waited.
+    received: u32,
     terminated: bool,
 }
 
@@ -139,6 +141,7 @@ pub fn open(context: &Arc<Context>, socket_type: i32) -> Result<Handle> {
         receiving_more: false,
         waited_ns: 0,
         has_sent: false,
+        received: 0,
         terminated: false,
     };
     for row in ROWS {

@@ -92,6 +92,10 @@ int main (int count, char **values)
     usage_t before = usage ();
     for (int i = 0; i < contexts; i++)
         work (i);
+    int64_t limit = now_ms () + 10000;
+    /* A thread that was joined may still be listed for a moment. */
+    while (threads () > before.threads && now_ms () < limit)
+        sched_yield ();
     usage_t after = usage ();
     printf ("descriptors %d to %d, threads %d to %d, heap %ld to %ld bytes, resident %ld to %ld bytes\n", before.descriptors,
             after.descriptors, before.threads, after.threads, before.heap, after.heap, before.resident, after.resident);
