@@ -444,6 +444,11 @@ impl End {
         }
     }
 
+    /// The connection at the other end is read together with the others of the socket from now on.
+    pub fn gather(&self) {
+        self.peer.gather();
+    }
+
     /// Before the calling thread sleeps: writes what is left, and if the connection takes no more, the right to go on when it does.
     pub fn wait_to_write(&mut self) -> Option<Lease> {
         if !self.is_connection || self.closed {

@@ -27,8 +27,8 @@ pub enum Lent {
 }
 
 impl Lease {
-    /// Takes the connection at the other end of a pipe to read it, if there is one that callers may read.
-    pub(super) fn to_read(peer: &Arc<dyn Peer>) -> Option<Lease> {
+    /// Takes the connection at the other end of a pipe to read it, if there is one that callers may read; or a whole crowd of them.
+    pub fn to_read(peer: &Arc<dyn Peer>) -> Option<Lease> {
         Some(Lease::new(peer, peer.lend()?, false))
     }
 

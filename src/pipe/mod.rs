@@ -26,6 +26,12 @@ use std::sync::Arc;
 pub trait Peer: Send + Sync {
     /// The lane that this peer reads has something for it again.
     fn readable(&self);
+    /// As [`Peer::readable`], but it may wait for a call to [`Peer::tell`].
+    fn leave_readable(&self) {
+        self.readable();
+    }
+    /// Everything was left that is to be told at once.
+    fn tell(&self) {}
     /// The lane that this peer writes has room again.
     fn writable(&self);
     /// Write what is in the lane to the connection now. Only connections do more than [`Peer::readable`].
@@ -53,6 +59,8 @@ pub trait Peer: Send + Sync {
     }
     /// The thread is back.
     fn end_wait_to_write(&self) {}
+    /// The socket has its connections read together from now on.
+    fn gather(&self) {}
     /// The calling thread reads the connection from now on: the descriptor to watch. `None`: it may not.
     fn lend(&self) -> Option<RawFd> {
         None

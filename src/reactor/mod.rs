@@ -26,6 +26,8 @@ use timers::Timers;
 pub const SCRATCH_BYTES: usize = 256 * 1024;
 /// Commands that are run before the driver is looked at again.
 const COMMANDS_MAX: usize = 256;
+/// As many handlers end a turn.
+const TURN_MAX: usize = 64;
 /// The alarm's own operation.
 const ALARM: Token = driver::TOKENS_MAX - 1;
 /// How long the loop pauses when the kernel refuses to wait (out of memory), in milliseconds.
@@ -44,6 +46,8 @@ pub trait Handler: Send + Sync {
     /// Called when the alarm rings (after [`Reactor::tick`]); the answer is when it is to be called again, if it is. It may be
     /// called earlier.
     fn tick(self: Arc<Self>, reactor: &mut Reactor) -> Option<u64>;
+    /// The turn of the loop in which it called [`Reactor::after_turn`] is over.
+    fn turn_ended(self: Arc<Self>);
     /// One of the calls above panicked: release everything.
     fn failed(self: Arc<Self>, reactor: &mut Reactor);
 }
@@ -159,6 +163,8 @@ pub struct Reactor {
     alarm: Arc<Alarm>,
     ticking: Vec<Arc<dyn Handler>>,
     scratch: Vec<u8>,
+    /// To be called when everything that the driver had is dispatched.
+    turn: Vec<Arc<dyn Handler>>,
     now_ns: u64,
     stopping: bool,
 }
@@ -174,6 +180,7 @@ impl Reactor {
             alarm,
             ticking: Vec::new(),
             scratch: Vec::new(),
+            turn: Vec::new(),
             now_ns: clock::now_ns(),
             stopping: false,
         }
@@ -247,6 +254,11 @@ impl Reactor {
         self.ticking.push(handler);
     }
 
+    /// Calls [`Handler::turn_ended`] when what the driver has brought is dispatched: who waits for many connections is woken once.
+    pub fn after_turn(&mut self, handler: Arc<dyn Handler>) {
+        self.turn.push(handler);
+    }
+
     /// Lends the buffer to read into; give it back with [`Reactor::return_scratch`].
     pub fn take_scratch(&mut self) -> Vec<u8> {
         let mut scratch = std::mem::take(&mut self.scratch);
@@ -267,6 +279,7 @@ impl Reactor {
                 return;
             }
             self.run_timers();
+            self.end_turn();
             let timeout = if more { Some(Duration::ZERO) } else { self.sleep_time() };
             if self.driver.wait(timeout).is_err() {
                 std::thread::park_timeout(Duration::from_millis(REFUSED_PAUSE_MS));
@@ -274,8 +287,21 @@ impl Reactor {
             self.now_ns = clock::now_ns();
             while let Some(completion) = self.driver.next() {
                 self.dispatch(completion);
+                if self.turn.len() >= TURN_MAX {
+                    self.end_turn();
+                }
             }
+            self.end_turn();
         }
+    }
+
+    fn end_turn(&mut self) {
+        let mut handlers = std::mem::take(&mut self.turn);
+        for handler in handlers.drain(..) {
+            self.guarded(handler, |handler, _| handler.turn_ended());
+        }
+        handlers.append(&mut self.turn);
+        self.turn = handlers;
     }
 
     /// True if some may be left.

@@ -35,6 +35,7 @@ impl Session {
         };
         self.cancel_timer(reactor);
         self.close_lease();
+        self.leave_crowd();
         self.reader.lock().close();
         // Whoever hears of the loss may send at once: that is for the next connection.
         self.writer.lock().stop();

@@ -3,7 +3,7 @@
 //!
 //! The read half's lock keeps two from reading at once; the lease says who *watches* the descriptor. A caller holds it for a
 //! call and keeps it between calls; it lapses when the caller stays away. One word holds all of it. Invariant: in every state
-//! but [`REACTOR`], [`IN_CALL`] and [`IDLE`] with [`TICKING`], nobody needs to watch; from `IDLE` without `TICKING` the caller
+//! but [`REACTOR`], [`IN_CALL`], [`CROWD`] and [`IDLE`] with [`TICKING`], nobody needs to watch; from `IDLE` without `TICKING` the caller
 //! that makes it so has the reactor tick.
 
 use std::os::fd::RawFd;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::Session;
 use super::life;
-use super::reader::Outcome;
+use super::reader::{Outcome, ReadHalf};
 use crate::pipe::Lent;
 use crate::reactor::Reactor;
 
@@ -25,15 +25,17 @@ const REACTOR: u32 = 1;
 const IN_CALL: u32 = 2;
 /// A caller has it, and is in no call.
 const IDLE: u32 = 3;
-const STATE: u32 = 3;
+/// The socket's [`Crowd`](super::crowd::Crowd) watches.
+const CROWD: u32 = 4;
+const STATE: u32 = 7;
 /// The reactor will look at the lease again.
-const TICKING: u32 = 4;
+const TICKING: u32 = 8;
 /// A call held it since the reactor last looked.
-const USED: u32 = 8;
+const USED: u32 = 16;
 
 /// How often the reactor looks whether a caller has come back: seldom enough that it does not cost more than it saves where a
 /// program waits a hundred times a second, soon enough for everything that happens while nobody waits.
-const TICK: Duration = Duration::from_millis(15);
+pub(super) const TICK: Duration = Duration::from_millis(15);
 
 /// Who watches a connection for what arrives.
 #[derive(Debug, Default)]
@@ -48,6 +50,8 @@ pub(super) enum Holder {
     Call,
     /// A caller that is in no call.
     Idle,
+    /// Whoever watches the socket's crowd.
+    Crowd,
 }
 
 /// What the reactor does after it has looked.
@@ -78,6 +82,7 @@ impl Lease {
         match self.0.load(Ordering::SeqCst) & STATE {
             IN_CALL => Holder::Call,
             IDLE => Holder::Idle,
+            CROWD => Holder::Crowd,
             _ => Holder::Reactor,
         }
     }
@@ -90,7 +95,7 @@ impl Lease {
     /// A caller takes it for a call. False: there is no connection.
     pub(super) fn take(&self) -> bool {
         self.update(|word| match word & STATE {
-            CLOSED => None,
+            CLOSED | CROWD => None,
             _ => Some(word & !STATE | IN_CALL | USED),
         })
         .is_some()
@@ -114,6 +119,17 @@ impl Lease {
     pub(super) fn end(&self) -> bool {
         self.update(|word| matches!(word & STATE, IN_CALL | IDLE).then_some(word & TICKING | REACTOR))
             .is_some()
+    }
+
+    /// Reactor: the crowd watches from now on. False: the reactor does not watch.
+    pub(super) fn join(&self) -> bool {
+        self.update(|word| (word & STATE == REACTOR).then_some(word & !STATE | CROWD))
+            .is_some()
+    }
+
+    /// The crowd does not watch any more: the reactor does.
+    pub(super) fn leave(&self) {
+        self.update(|word| (word & STATE == CROWD).then_some(word & !STATE | REACTOR));
     }
 
     /// Reactor: looks whether the caller has come back since the last look.
@@ -143,7 +159,7 @@ impl Lease {
 impl Session {
     /// A caller watches the connection from now on: its descriptor.
     pub(super) fn take_lease(&self) -> Option<RawFd> {
-        if self.crowded || !self.lease.take() {
+        if self.crowded || self.owner.crowd().is_some() || !self.lease.take() {
             return None;
         }
         Some(self.reader.lock().fd())
@@ -154,29 +170,36 @@ impl Session {
         if self.lease.is_the_reactors() {
             return Lent::Over;
         }
-        let lent = {
-            let mut reader = self.reader.lock();
-            let lent = match reader.read_leased() {
-                Outcome::Drained | Outcome::More => Lent::Read,
-                Outcome::Paused => Lent::Full,
-                other => {
-                    reader.leave_outcome(other);
-                    Lent::Over
-                }
-            };
-            // Before the read half is given back: afterwards the connection may be another one.
-            let reply = std::mem::take(&mut reader.reply);
-            if !reply.is_empty() {
-                self.writer.lock().push_control(&reply);
-            }
-            lent
-        };
+        let (lent, ()) = self.read_here(|reader| {
+            let outcome = reader.read_leased();
+            (outcome, reader.tell_news())
+        });
         if lent == Lent::Over {
             // Also where the lease has lapsed meanwhile: the outcome waits for the reactor.
             self.lease.end();
             self.link.call(self.clone(), life::READ_AGAIN);
         }
         lent
+    }
+
+    /// Whoever watches: reads by `read`, which gives a second answer. What else has to be done is left to the reactor.
+    pub(super) fn read_here<T>(&self, read: impl FnOnce(&mut ReadHalf) -> (Outcome, T)) -> (Lent, T) {
+        let mut reader = self.reader.lock();
+        let (outcome, answer) = read(&mut reader);
+        let lent = match outcome {
+            Outcome::Drained | Outcome::More => Lent::Read,
+            Outcome::Paused => Lent::Full,
+            other => {
+                reader.leave_outcome(other);
+                Lent::Over
+            }
+        };
+        // Before the read half is given back: afterwards the connection may be another one.
+        let reply = std::mem::take(&mut reader.reply);
+        if !reply.is_empty() {
+            self.writer.lock().push_control(&reply);
+        }
+        (lent, answer)
     }
 
     /// The call that holds the lease returns.

@@ -27,6 +27,7 @@ pub(super) const BREAK: u32 = 6;
 pub(super) const RESOLVED: u32 = 7;
 pub(super) const LEASE: u32 = 8;
 pub(super) const READ_AGAIN: u32 = 9;
+pub(super) const GATHER: u32 = 10;
 
 /// The bits of a command that tell what it is; those above tell which connection it is for, where that matters.
 const COMMAND_BITS: u32 = 4;
@@ -133,6 +134,7 @@ impl Handler for Session {
             RESOLVED => self.resolved(reactor),
             LEASE => self.watch_lease(reactor),
             READ_AGAIN => self.read_again(reactor),
+            GATHER => self.arm_read(reactor),
             _ => {}
         }
     }
@@ -226,6 +228,12 @@ impl Handler for Session {
         };
         let next_ns = self.next_tick_ns(needed || self.waits_for_flush() && !stuck);
         next_ns.filter(|_| !self.tick_is_due.swap(true, Ordering::SeqCst))
+    }
+
+    fn turn_ended(self: Arc<Self>) {
+        if let Some(lanes) = self.lanes() {
+            lanes.socket.tell();
+        }
     }
 
     fn failed(self: Arc<Self>, reactor: &mut Reactor) {

@@ -243,6 +243,8 @@ impl Handler for Listener {
         None
     }
 
+    fn turn_ended(self: Arc<Self>) {}
+
     fn failed(self: Arc<Self>, reactor: &mut Reactor) {
         self.command(reactor, CLOSE);
     }

@@ -7,6 +7,7 @@
 //! only after the last of its operations has completed.
 
 mod connect;
+mod crowd;
 mod ending;
 mod handshake;
 mod lease;
@@ -23,6 +24,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use bytes::Bytes;
 
+pub use crowd::Crowd;
 pub use listener::{Listener, least_loaded};
 
 use crate::pipe::{End, Lane, Lent, Peer};
@@ -87,6 +89,8 @@ pub trait Owner: Send + Sync {
     fn notifier(&self, session: u64) -> Arc<dyn Peer>;
     /// A connection is complete and has a new pipe.
     fn attach(&self, session: u64, end: End);
+    /// The crowd that its connections are to be members of, if there is one.
+    fn crowd(&self) -> Option<&Arc<Crowd>>;
     /// A connecting session has a new connection on its old pipe.
     fn connected(&self, session: u64);
     /// A session or listener was made.
@@ -315,7 +319,7 @@ impl Peer for Handle {
     fn writable(&self) {
         // A caller that reads the connection sees the room itself.
         match self.0.lease.holder() {
-            Holder::Reactor => self.0.link.call(self.0.clone(), life::RESUME),
+            Holder::Reactor | Holder::Crowd => self.0.link.call(self.0.clone(), life::RESUME),
             Holder::Call => self.0.wake_caller(),
             Holder::Idle => {}
         }
@@ -354,6 +358,10 @@ impl Peer for Handle {
 
     fn end_wait_to_write(&self) {
         self.0.writer.lock().end_wait();
+    }
+
+    fn gather(&self) {
+        self.0.link.call(self.0.clone(), life::GATHER);
     }
 
     fn lend(&self) -> Option<RawFd> {

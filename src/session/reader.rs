@@ -67,6 +67,8 @@ pub struct ReadHalf {
     ended: Option<i32>,
     /// What a caller came to that is the reactor's business.
     left_outcome: Option<Outcome>,
+    /// The socket waits for what was queued, and is still to be told.
+    has_news: bool,
     publishes: bool,
     conflates: bool,
     message_max: Option<u64>,
@@ -95,6 +97,7 @@ impl ReadHalf {
             ends: false,
             ended: None,
             left_outcome: None,
+            has_news: false,
             publishes: settings.publishes,
             conflates: settings.conflate,
             message_max: settings.message_max,
@@ -120,9 +123,7 @@ impl ReadHalf {
         let pushed = lanes
             .to_socket
             .push_records(|batch| records.into_iter().try_for_each(|record| batch.push_record(record)))?;
-        if pushed.reader_waits {
-            lanes.socket.readable();
-        }
+        self.has_news |= pushed.reader_waits;
         self.lanes = Some(lanes);
         Ok(())
     }
@@ -348,9 +349,7 @@ impl ReadHalf {
                 batch.push_frames(&run[..committed], messages as u64)
             })?;
             self.sent += messages as u64;
-            if pushed.reader_waits {
-                lanes.socket.readable();
-            }
+            self.has_news |= pushed.reader_waits;
         }
         self.staged.push_frames(&run[committed..], 0)
     }
@@ -377,9 +376,8 @@ impl ReadHalf {
     fn record(&mut self, record: Record) {
         if let Some(lanes) = &self.lanes
             && let Ok(pushed) = lanes.to_socket.push_records(|batch| batch.push_record(record))
-            && pushed.reader_waits
         {
-            lanes.socket.readable();
+            self.has_news |= pushed.reader_waits;
         }
     }
 
@@ -430,9 +428,7 @@ impl ReadHalf {
                 let staged = &mut self.staged;
                 let pushed = lanes.to_socket.push(|batch| batch.append(staged))?;
                 self.sent += 1;
-                if pushed.reader_waits {
-                    lanes.socket.readable();
-                }
+                self.has_news |= pushed.reader_waits;
             }
         }
         Ok(true)
@@ -453,6 +449,22 @@ impl ReadHalf {
     /// is a new connection may not come to read the old one.
     pub(super) fn read_to_end(&mut self) {
         self.ends = true;
+    }
+
+    /// Tells the socket what was queued, if it waits for that.
+    pub(super) fn tell_news(&mut self) {
+        if let (true, Some(lanes)) = (std::mem::take(&mut self.has_news), &self.lanes) {
+            lanes.socket.readable();
+        }
+    }
+
+    /// As [`ReadHalf::tell_news`], but the socket need not look before it is told. True: there is something to tell.
+    pub(super) fn leave_news(&mut self) -> bool {
+        let has_news = std::mem::take(&mut self.has_news);
+        if let (true, Some(lanes)) = (has_news, &self.lanes) {
+            lanes.socket.leave_readable();
+        }
+        has_news
     }
 
     /// A caller leaves to the reactor what reading has come to.

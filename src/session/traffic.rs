@@ -31,7 +31,13 @@ impl Session {
 
     pub(super) fn after_reading(self: &Arc<Self>, reactor: &mut Reactor, mut outcome: Outcome) {
         loop {
-            let reply = std::mem::take(&mut self.reader.lock().reply);
+            let (reply, has_news) = {
+                let mut reader = self.reader.lock();
+                (std::mem::take(&mut reader.reply), reader.leave_news())
+            };
+            if has_news {
+                reactor.after_turn(self.clone());
+            }
             if !reply.is_empty() {
                 self.writer.lock().push_control(&reply);
             }
@@ -65,10 +71,21 @@ impl Session {
         }
         let paused = self.reader.lock().is_paused();
         let mut life = self.life.lock();
-        if paused || life.read.is_some() || !matches!(life.stage, Stage::Handshake | Stage::Open) {
+        if paused || !matches!(life.stage, Stage::Handshake | Stage::Open) {
+            return;
+        }
+        let gathers = life.stage == Stage::Open && self.owner.crowd().is_some();
+        if let Some(token) = life.read {
+            if gathers {
+                // The crowd watches once this operation has ended.
+                reactor.cancel(token);
+            }
             return;
         }
         let fd = life.raw_fd();
+        if gathers && self.join_crowd(fd) {
+            return;
+        }
         life.operations += 1;
         life.read = Some(if self.crowded {
             reactor.receive(fd, self.clone(), READ)

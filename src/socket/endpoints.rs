@@ -209,7 +209,7 @@ impl Socket {
         session.close(linger_ms);
     }
 
-    fn links(&self) -> Result<Vec<Link>> {
+    pub(super) fn links(&self) -> Result<Vec<Link>> {
         self.context.links(self.options.int64(Opt::Affinity) as u64)
     }
 

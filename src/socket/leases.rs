@@ -3,14 +3,18 @@
 //!
 //! Touched under the socket's lock, but for what a call has taken along: those connections are read without it.
 
-use super::Socket;
+use std::sync::Arc;
+
+use super::{Face, Socket};
 use crate::error::{Error, Result};
 use crate::options::Opt;
-use crate::pipe::{End, Lease};
+use crate::pattern::PipeId;
+use crate::pipe::{End, Lease, Peer};
+use crate::session::{Crowd, Owner, least_loaded};
 use crate::sys::lock::Deferred;
 use crate::sys::waiter::{Waiter, Watched};
 
-/// A socket with more pipes is read by the reactor.
+/// Of a socket that ever had more pipes, the connections are read together.
 pub(super) const PIPES_MAX: usize = 4;
 
 /// What callers hold of a socket's connections.
@@ -24,6 +28,12 @@ pub(super) struct Leases {
     spare: Vec<Lease>,
     /// The program waits for the socket's descriptor: the reactor reads, for good.
     never: bool,
+    /// There was a connection.
+    connected: bool,
+    /// All connections together, as callers see them.
+    crowd: Option<Arc<dyn Peer>>,
+    /// There can be no crowd.
+    no_crowd: bool,
 }
 
 impl Socket {
@@ -34,14 +44,49 @@ impl Socket {
             return None;
         }
         let mut leases = std::mem::take(&mut self.leases.held);
-        if self.pipes.len() > PIPES_MAX || self.options.flag(Opt::Conflate) {
-            leases.drain(..).for_each(|lease| lease.end());
+        if self.options.flag(Opt::Conflate) {
             return None;
         }
+        if self.leases.crowd.is_none() && self.pipes.len() > PIPES_MAX {
+            leases.drain(..).for_each(|lease| lease.end());
+            self.form_crowd();
+        }
         leases.clear();
-        leases.extend(self.pipes.ends().filter_map(|end| end.lease()));
+        match &self.leases.crowd {
+            Some(crowd) => leases.extend(Lease::to_read(crowd)),
+            None if self.pipes.len() > PIPES_MAX => return None,
+            None => leases.extend(self.pipes.ends().filter_map(|end| end.lease())),
+        }
         self.leases.taken = true;
         Some(leases)
+    }
+
+    /// Has the connections watched together, if the kernel can do that.
+    #[cold]
+    fn form_crowd(&mut self) {
+        if self.leases.no_crowd || !self.leases.connected {
+            return;
+        }
+        let made = self.links().and_then(|links| {
+            let link = least_loaded(&links).clone();
+            Crowd::new(link, |id| Face(self.shared.clone()).notifier(id))
+        });
+        let Ok(crowd) = made else {
+            self.leases.no_crowd = true;
+            return;
+        };
+        self.leases.crowd = Some(crowd.peer());
+        let _ = self.shared.crowd.set(crowd);
+        self.pipes.ends().for_each(|end| end.gather());
+    }
+
+    /// A pipe came.
+    pub(super) fn lease_attached(&mut self, id: PipeId) {
+        let Some(end) = self.pipes.end(id) else { return };
+        self.leases.connected |= end.is_connection();
+        if self.leases.crowd.is_some() {
+            end.gather();
+        }
     }
 
     /// Writes what is left to all connections, and takes those along that take no more; given back as above.

@@ -29,7 +29,7 @@ use crate::handle::{Handle, Reference, Region, Table};
 use crate::options::{ContextOpt, Opt, Options, ROWS};
 use crate::pattern::{self, Pattern, PipeId, Pipes};
 use crate::pipe::{End, Peer};
-use crate::session::{Event, Owner, next_id};
+use crate::session::{Crowd, Event, Owner, next_id};
 use crate::sys::lock::Deferred;
 use crate::sys::mutex::Mutex;
 use crate::sys::waiter::Waiter;
@@ -95,6 +95,9 @@ pub struct Shared {
     reference: OnceLock<Reference<Socket>>,
     /// `None`: the socket is closed.
     inbox: Mutex<Option<Vec<Note>>>,
+    /// Notes were left that the socket is still to be told of.
+    untold: AtomicBool,
+    crowd: OnceLock<Arc<Crowd>>,
     monitor: Mutex<Option<Monitor>>,
     monitored: AtomicBool,
 }
@@ -109,6 +112,8 @@ pub fn open(context: &Arc<Context>, socket_type: i32) -> Result<Handle> {
         context: context.clone(),
         reference: OnceLock::new(),
         inbox: Mutex::new(Some(Vec::new())),
+        untold: AtomicBool::new(false),
+        crowd: OnceLock::new(),
         monitor: Mutex::new(None),
         monitored: AtomicBool::new(false),
     });
@@ -190,6 +195,9 @@ impl Socket {
             }
         }
         self.endpoints.close_sessions(linger_ms);
+        if let Some(crowd) = self.shared.crowd.get() {
+            crowd.close();
+        }
         self.readiness.wake_all();
         closing.wait();
         // The monitor hears of the closed listeners before it ends.
@@ -240,6 +248,7 @@ impl Socket {
         if !self.pattern.attached(&mut self.pipes, id, initiated, name) {
             return self.detach(id, 0);
         }
+        self.lease_attached(id);
         self.look_for_end(id);
         self.send_reports();
     }
@@ -345,16 +354,31 @@ impl Note {
 
 impl Shared {
     fn post(&self, note: Note) {
-        {
-            let mut inbox = self.inbox.lock();
-            match inbox.as_mut() {
-                Some(notes) => notes.push(note),
-                None => {
-                    drop(inbox);
-                    return note.refuse();
-                }
-            }
+        if self.put(note) {
+            self.notify();
         }
+    }
+
+    /// The note may wait until the socket is told, or until the next one that may not.
+    fn leave(&self, note: Note) {
+        if self.put(note) {
+            self.untold.store(true, Ordering::Release);
+        }
+    }
+
+    /// False: the socket is closed.
+    fn put(&self, note: Note) -> bool {
+        let mut inbox = self.inbox.lock();
+        if let Some(notes) = inbox.as_mut() {
+            notes.push(note);
+            return true;
+        }
+        drop(inbox);
+        note.refuse();
+        false
+    }
+
+    fn notify(&self) {
         if let Some(reference) = self.reference.get() {
             reference.notify();
         }
@@ -385,6 +409,10 @@ impl Owner for Face {
         });
     }
 
+    fn crowd(&self) -> Option<&Arc<Crowd>> {
+        self.0.crowd.get()
+    }
+
     fn connected(&self, connection: u64) {
         self.0.post(Note::Connected(connection));
     }
@@ -412,6 +440,16 @@ struct Notifier {
 impl Peer for Notifier {
     fn readable(&self) {
         self.shared.post(Note::Readable(self.connection));
+    }
+
+    fn leave_readable(&self) {
+        self.shared.leave(Note::Readable(self.connection));
+    }
+
+    fn tell(&self) {
+        if self.shared.untold.swap(false, Ordering::AcqRel) {
+            self.shared.notify();
+        }
     }
 
     fn writable(&self) {

@@ -5,6 +5,7 @@ pub mod alarm;
 pub mod child;
 pub mod clock;
 pub mod descriptors;
+pub mod epoll;
 pub mod errno;
 pub mod futex;
 pub mod lock;

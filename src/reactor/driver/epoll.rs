@@ -14,14 +14,15 @@ use std::time::Duration;
 
 use io_uring::types::Timespec;
 
-use self::registration::{ONE_SHOT, Registration, control};
+use self::registration::{ONE_SHOT, Registration};
 use super::buffers::{errno, receive_now, send_now, uninterrupted};
 use super::provided::BufferPool;
 use super::table::{Table, admit};
 use super::{
     Completion, Driver, Interest, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, ReceivedBuffer, SendBuffers, Token, Waker,
 };
-use crate::sys::descriptors::Descriptor as KeptDescriptor;
+use crate::error::Error;
+use crate::sys::epoll::Epoll;
 
 /// Events taken per turn.
 const EVENTS_MAX: usize = 128;
@@ -41,7 +42,7 @@ const BROKEN: u32 = (libc::EPOLLERR | libc::EPOLLHUP) as u32;
 
 /// The driver over one epoll instance.
 pub(super) struct EpollDriver {
-    epoll: KeptDescriptor,
+    epoll: Epoll,
     operations: Table<Token, Operation>,
     descriptors: Table<RawFd, Descriptor>,
     /// Descriptors whose registration may differ from what their operations want.
@@ -85,16 +86,9 @@ impl EpollDriver {
     /// # Errors
     /// The value of `errno`, such as `EMFILE`.
     pub(super) fn new() -> Result<Self, i32> {
-        // SAFETY: no pointers; the result is checked.
-        let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
-        if fd < 0 {
-            return Err(errno());
-        }
-        // SAFETY: a descriptor that was just created and that nothing else owns.
-        let epoll = unsafe { OwnedFd::from_raw_fd(fd) }.into();
+        let epoll = Epoll::new().map_err(Error::errno)?;
         let waker = Waker::new()?;
-        control(
-            &epoll,
+        epoll.control(
             libc::EPOLL_CTL_ADD,
             waker.fd(),
             (libc::EPOLLIN | libc::EPOLLET) as u32,

@@ -3,10 +3,9 @@
 //! Reactor thread only. The kernel forgets a descriptor when its file is closed for good, so that what is noted here may be
 //! out of date for one that has no operations; arming it again finds that out.
 
-use crate::sys::descriptors::Descriptor;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::RawFd;
 
-use crate::reactor::driver::buffers::errno;
+use crate::sys::epoll::Epoll;
 
 /// Disarms a registration as it fires.
 pub(super) const ONE_SHOT: u32 = libc::EPOLLONESHOT as u32;
@@ -28,12 +27,12 @@ impl Registration {
     ///
     /// # Errors
     /// The value of `errno` where the kernel does not watch the descriptor; it is not registered then.
-    pub(super) fn change(&mut self, epoll: &Descriptor, fd: RawFd, wanted: Option<u32>) -> Result<(), i32> {
+    pub(super) fn change(&mut self, epoll: &Epoll, fd: RawFd, wanted: Option<u32>) -> Result<(), i32> {
         let Some(events) = wanted else {
             if let Registration::Armed(_) = self {
                 *self = Registration::No;
                 // Fails only if the descriptor was closed, against the contract; then there is nothing to delete.
-                let _ = control(epoll, libc::EPOLL_CTL_DEL, fd, 0, 0);
+                let _ = epoll.control(libc::EPOLL_CTL_DEL, fd, 0, 0);
             }
             return Ok(());
         };
@@ -41,8 +40,8 @@ impl Registration {
             return Ok(());
         }
         let data = u64::from(fd.cast_unsigned());
-        let add = || control(epoll, libc::EPOLL_CTL_ADD, fd, events, data);
-        let modify = || control(epoll, libc::EPOLL_CTL_MOD, fd, events, data);
+        let add = || epoll.control(libc::EPOLL_CTL_ADD, fd, events, data);
+        let modify = || epoll.control(libc::EPOLL_CTL_MOD, fd, events, data);
         let outcome = match self {
             Registration::No => add(),
             // Closed since, and perhaps another file by now.
@@ -67,18 +66,4 @@ impl Registration {
         }
         disarmed
     }
-}
-
-/// `epoll_ctl(2)`.
-pub(super) fn control(
-    epoll: &Descriptor,
-    operation: libc::c_int,
-    fd: RawFd,
-    events: u32,
-    data: u64,
-) -> Result<(), i32> {
-    let mut event = libc::epoll_event { events, u64: data };
-    // SAFETY: the kernel reads the event, a live local.
-    let outcome = unsafe { libc::epoll_ctl(epoll.as_raw_fd(), operation, fd, &raw mut event) };
-    if outcome == 0 { Ok(()) } else { Err(errno()) }
 }
