@@ -59,6 +59,7 @@ programs! {
     pubsub
     pushpull
     reqrep
+    tails
     threads
     timeouts
     timers

@@ -1,18 +1,17 @@
-//! A burst of messages to many connections, encoded once: while the same pipes get message after message, these are collected
-//! here, and each pipe is given all of them at once, by reference.
+//! A burst of messages to the same connections, encoded once: while the same pipes get message after message, these are
+//! collected here, and each pipe is given all of them at once, by reference.
 //!
-//! Owned by the socket's [`Pipes`], and filled by a
-//! [`Distributor`](super::distributor::Distributor), which has it handed out before it chooses other pipes.
+//! Owned by the socket's [`Pipes`], and filled by a [`Distributor`](super::distributor::Distributor), which has it handed out
+//! before it chooses other pipes.
 //! Invariants: every pipe of the set is one of a connection and has room for `room` messages; `frames` holds `messages` whole
 //! messages in its first `whole` bytes, and behind them the parts of one that is not complete.
 
 use super::{PipeId, Pipes};
 use crate::error::{Error, Result};
 use crate::message::Body;
+use crate::pipe::Wait;
 use crate::zmtp::encode_header;
 
-/// Fewer pipes are written to one by one.
-const PIPES_MIN: usize = 5;
 /// So many bytes are handed out at once.
 const BYTES_MAX: usize = 128 * 1024;
 /// What is kept of the memory for frames, in bytes.
@@ -29,11 +28,6 @@ pub(super) struct Broadcast {
 }
 
 impl Broadcast {
-    /// Whether so many pipes are worth it.
-    pub(super) fn pays(pipes: &[PipeId]) -> bool {
-        pipes.len() >= PIPES_MIN
-    }
-
     /// The pipes that one more message can be added for; none if nothing is collected.
     #[inline]
     fn pipes_with_room(&self) -> &[PipeId] {
@@ -116,7 +110,7 @@ impl Broadcast {
     }
 }
 
-/// Messages that many pipes get alike.
+/// Messages that several pipes get alike.
 impl Pipes {
     /// The pipe at this place of those that got the messages before, if one message more can be added for all of them.
     #[inline]
@@ -144,8 +138,9 @@ impl Pipes {
         }
         self.pace.count(self.broadcast.len());
         if !self.reminded {
-            match (self.pace.defer(), self.broadcast.pipes().first()) {
-                (Some(since_ns), Some(&first)) => {
+            match (self.pace.defer(&mut self.backstop), self.broadcast.pipes().first()) {
+                (Wait::Yes, _) => self.reminded = true,
+                (Wait::Until(since_ns), Some(&first)) => {
                     self.reminded = true;
                     self.end(first).inspect(|end| end.ask_reminder(since_ns));
                 }

@@ -3,7 +3,6 @@
 //! Owned by one pattern. Invariant: the set is fixed when a message begins; until its last part only pipes that are
 //! gone leave it. While the same pipes get one message after the other, these are collected once for all of them.
 
-use super::broadcast::Broadcast;
 use super::{PipeId, Pipes};
 use crate::pipe::{Credit, Payload};
 
@@ -53,9 +52,9 @@ impl Distributor {
         self.collects
     }
 
-    /// The pipes are chosen: collects the message if they are many, and those of the message before.
+    /// The pipes are chosen: collects the message if they are those of the message before.
     pub(super) fn collect(&mut self, pipes: &mut Pipes) {
-        if !Broadcast::pays(&self.chosen) {
+        if self.chosen.is_empty() {
             return;
         }
         if self.before == self.chosen {

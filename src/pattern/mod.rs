@@ -27,7 +27,7 @@ use self::broadcast::Broadcast;
 use crate::constants::*;
 use crate::error::{Error, Result};
 use crate::options::{Opt, Options};
-use crate::pipe::{Credit, Due, End, Pace, Payload, Target};
+use crate::pipe::{Backstop, Credit, Due, End, Pace, Payload, Target};
 
 /// Names a pipe of a socket: its place in [`Pipes`].
 pub type PipeId = u32;
@@ -43,6 +43,7 @@ pub struct Pipes {
     broadcast: Broadcast,
     /// A pipe was asked to have what is unsent flushed in time.
     reminded: bool,
+    backstop: Backstop,
     /// By pipe: whether it is in `dirty`.
     is_dirty: Vec<bool>,
     refused: Vec<PipeId>,
@@ -69,6 +70,8 @@ impl Pipes {
         if self.reminded {
             self.flush();
         }
+        // It may be the one that was asked.
+        self.backstop = Backstop::default();
         self.broadcast.remove(id);
         let end = self.slots.get_mut(id as usize)?.take();
         if end.is_some() {
@@ -155,9 +158,16 @@ impl Pipes {
     pub fn end_send(&mut self) {
         match self.pace.end() {
             Due::Everything => self.flush(),
+            Due::Older(oldest_ns) if self.broadcast.holds_messages() => {
+                if self.pace.unsent_since_ns() < oldest_ns {
+                    self.flush();
+                }
+            }
             Due::Older(oldest_ns) => self.flush_older(oldest_ns),
-            Due::Nothing if self.broadcast.is_large() => self.flush(),
             Due::Nothing => {}
+        }
+        if self.broadcast.is_large() {
+            self.flush();
         }
     }
 
@@ -169,7 +179,7 @@ impl Pipes {
             wrote |= self.end(id).is_some_and(|end| end.flush_older(oldest_ns));
         }
         if wrote {
-            self.pace.resume();
+            self.pace.flushed_some();
         }
     }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::batch::{Batch, BodySlice, Cursor, Next, Record};
-use super::{Lane, Lease, Pace, Peer, Pushed};
+use super::{Backstop, Lane, Lease, Pace, Peer, Pushed, Wait};
 use crate::error::Result;
 use crate::message::{Body, Message, Metadata};
 use crate::sys::clock;
@@ -135,8 +135,7 @@ pub struct End {
     credit_at_ns: u64,
     /// Since when something is unsent; 0: nothing is.
     unsent_since_ns: u64,
-    /// When a message last came that found nothing unsent before it.
-    begun_at_ns: u64,
+    backstop: Backstop,
     closed: bool,
 }
 
@@ -167,7 +166,7 @@ impl End {
             limit,
             credit_at_ns: 0,
             unsent_since_ns: 0,
-            begun_at_ns: 0,
+            backstop: Backstop::default(),
             closed: false,
         }
     }
@@ -516,16 +515,15 @@ impl End {
         }
         pace.count(1);
         if pushed.was_empty {
-            match pace.defer_for(&mut self.begun_at_ns) {
-                Some(since_ns) => {
-                    self.unsent_since_ns = self.begun_at_ns;
-                    self.peer.flush_later(since_ns);
-                }
-                None => {
-                    self.unsent_since_ns = 0;
-                    self.peer.flush();
+            let wait = pace.defer_for(&mut self.backstop);
+            self.unsent_since_ns = self.backstop.begun_ns();
+            match wait {
+                Wait::No => {
+                    self.flush();
                     pace.wrote();
                 }
+                Wait::Yes => {}
+                Wait::Until(since_ns) => self.peer.flush_later(since_ns),
             }
         } else if self.has_unsent() && pushed.bytes >= WRITE_BATCH {
             self.flush();

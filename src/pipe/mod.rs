@@ -17,7 +17,7 @@ pub use batch::{Batch, BodySlice, Cursor, Item, Next, Record};
 pub use end::{Credit, End, Payload, Target};
 pub use lane::{Lane, Pushed};
 pub use lease::{Lease, Lent};
-pub use pace::{Due, Pace};
+pub use pace::{Backstop, Due, Pace, Wait};
 
 use std::os::fd::RawFd;
 use std::sync::Arc;

@@ -23,6 +23,11 @@ const STREAM: u64 = 16;
 const STREAK_MAX: u32 = 4;
 /// A gap shorter than this, in nanoseconds, is taken for such an interruption in a burst that goes on.
 const INTERRUPTION_NS: u64 = 5_000_000;
+/// When a burst has lasted for so long, in nanoseconds, ...
+const LASTING_NS: u64 = 200_000;
+/// ... the deadline for what its sender may leave behind is put off by this, so that it need not be for every batch: to set a timer
+/// may cost as much as a write.
+const SLACK_NS: u64 = 250_000;
 /// However many they are, nothing waits for longer, in nanoseconds.
 const FLUSH_AGE_MAX_NS: u64 = 2_000_000;
 
@@ -37,6 +42,33 @@ pub enum Due {
     Everything,
 }
 
+/// What somebody was asked, who flushes when the sender does not come back.
+#[derive(Debug, Default)]
+pub struct Backstop {
+    /// When something last began to wait that he was asked for.
+    begun_ns: u64,
+    /// He flushes within the flush deadline after this time.
+    until_ns: u64,
+}
+
+impl Backstop {
+    /// When something last began to wait.
+    pub(super) fn begun_ns(&self) -> u64 {
+        self.begun_ns
+    }
+}
+
+/// Whether a message waits for others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wait {
+    /// It goes at once.
+    No,
+    /// It waits, and the backstop knows.
+    Yes,
+    /// It waits, and the backstop is to flush within the flush deadline after this time.
+    Until(u64),
+}
+
 /// The pace of one socket.
 #[derive(Debug, Default)]
 pub struct Pace {
@@ -44,6 +76,8 @@ pub struct Pace {
     last_ns: u64,
     /// Whether the message being sent is part of a burst, once that was asked.
     burst: Option<bool>,
+    /// When the burst began.
+    burst_since_ns: u64,
     wrote: bool,
     /// How many connections there are.
     connections: u64,
@@ -99,12 +133,12 @@ impl Pace {
             self.streak.saturating_sub(1)
         };
         self.copies = 0;
-        self.unsent_since_ns = 0;
-        self.resume();
+        self.flushed_some();
     }
 
-    /// Something was written after the message: that takes its time, too.
-    pub fn resume(&mut self) {
+    /// Some of what was unsent is written now. That takes time, which is no gap in a burst.
+    pub fn flushed_some(&mut self) {
+        self.unsent_since_ns = 0;
         self.last_ns = clock::now_ns();
     }
 
@@ -126,22 +160,28 @@ impl Pace {
         self.wrote = true;
     }
 
-    /// The message is part of a burst, and the first that is held back: since when it counts as waiting. `None`: it goes at once.
+    /// The message is the first that would wait.
     #[inline]
-    pub fn defer(&mut self) -> Option<u64> {
-        let now_ns = clock::now_ns();
-        self.is_burst(now_ns).then(|| self.wait_from(now_ns))
+    pub fn defer(&mut self, backstop: &mut Backstop) -> Wait {
+        backstop.begun_ns = clock::now_ns();
+        if self.is_burst(backstop.begun_ns) {
+            self.wait(backstop)
+        } else {
+            Wait::No
+        }
     }
 
-    /// As [`Pace::defer`] for one connection, with the time of when it was last asked for that. Where messages seldom come to the
-    /// same one of many connections, there is nothing to wait for.
+    /// As [`Pace::defer`] for one connection: where messages seldom come to the same one of many, there is nothing to wait for.
     #[inline]
-    pub(super) fn defer_for(&mut self, last_ns: &mut u64) -> Option<u64> {
+    pub(super) fn defer_for(&mut self, backstop: &mut Backstop) -> Wait {
         let now_ns = clock::now_ns();
-        let since_ns = now_ns.saturating_sub(std::mem::replace(last_ns, now_ns));
+        let since_ns = now_ns.saturating_sub(std::mem::replace(&mut backstop.begun_ns, now_ns));
         let is_burst = self.is_burst(now_ns);
-        let returns = self.connections <= CROWD || since_ns < 2 * self.patience_ns();
-        (is_burst && returns).then(|| self.wait_from(now_ns))
+        if is_burst && (self.connections <= CROWD || since_ns < 2 * self.patience_ns()) {
+            self.wait(backstop)
+        } else {
+            Wait::No
+        }
     }
 
     #[inline]
@@ -151,14 +191,25 @@ impl Pace {
             0 => BURST_GAP_NS.max(self.crowd * WRITE_NS / 4),
             _ => INTERRUPTION_NS,
         };
-        *self.burst.get_or_insert(since_ns < gap_ns)
+        let is_burst = *self.burst.get_or_insert(since_ns < gap_ns);
+        if !is_burst {
+            self.burst_since_ns = now_ns;
+        }
+        is_burst
     }
 
-    fn wait_from(&mut self, now_ns: u64) -> u64 {
+    fn wait(&mut self, backstop: &mut Backstop) -> Wait {
+        let now_ns = backstop.begun_ns;
         if self.unsent_since_ns == 0 {
             self.unsent_since_ns = now_ns;
         }
-        now_ns + (self.patience_ns() - FLUSH_AGE_NS)
+        let lasts = now_ns.saturating_sub(self.burst_since_ns) > LASTING_NS;
+        let slack_ns = if lasts { SLACK_NS } else { 0 };
+        if now_ns + slack_ns / 2 < backstop.until_ns {
+            return Wait::Yes;
+        }
+        backstop.until_ns = now_ns + slack_ns.max(self.patience_ns() - FLUSH_AGE_NS);
+        Wait::Until(backstop.until_ns)
     }
 
     fn patience_ns(&self) -> u64 {

@@ -129,7 +129,7 @@ impl Handler for Session {
             CLOSE => self.begin_closing(reactor),
             WRITE_FAILED => self.write_failed(reactor),
             RESUME => self.resume(reactor),
-            TICK => reactor.tick(self.next_tick_ns(true).unwrap_or(0), self),
+            TICK => reactor.tick(self.next_tick_ns(clock::now_ns(), true).unwrap_or(0), self),
             BREAK => self.lose(reactor, Loss::Stream(libc::EPROTO)),
             RESOLVED => self.resolved(reactor),
             LEASE => self.watch_lease(reactor),
@@ -207,7 +207,7 @@ impl Handler for Session {
         let now_ns = clock::now_ns();
         self.remind_socket(now_ns);
         if self.waits_for_flush() && now_ns < self.flush_deadline_ns() {
-            return self.next_tick_ns(true);
+            return self.next_tick_ns(now_ns, true);
         }
         // A caller that is writing just now is not waited for.
         let Some(mut writer) = self.writer.try_lock() else {
@@ -226,7 +226,7 @@ impl Handler for Session {
             Some(writer) => (writer.is_stuck(), writer.needs_reactor()),
             None => (false, true),
         };
-        let next_ns = self.next_tick_ns(needed || self.waits_for_flush() && !stuck);
+        let next_ns = self.next_tick_ns(now_ns, needed || self.waits_for_flush() && !stuck);
         next_ns.filter(|_| !self.tick_is_due.swap(true, Ordering::SeqCst))
     }
 
@@ -259,10 +259,13 @@ impl Session {
         (since_ns != 0).then_some(since_ns + FLUSH_NS)
     }
 
-    /// The next of both times; `writes` says whether there is something to write.
-    fn next_tick_ns(&self, writes: bool) -> Option<u64> {
+    /// The next of these times; `writes` says whether there is something to write. A time that the socket was promised is kept
+    /// though nothing is to be written now: it does not ask again before.
+    fn next_tick_ns(&self, now_ns: u64, writes: bool) -> Option<u64> {
         let flush_ns = writes.then(|| self.flush_deadline_ns());
-        flush_ns.into_iter().chain(self.reminder_ns()).min()
+        let promise_ns = self.promised_at_ns.load(Ordering::SeqCst) + FLUSH_NS;
+        let promise_ns = (promise_ns > now_ns).then_some(promise_ns);
+        flush_ns.into_iter().chain(promise_ns).chain(self.reminder_ns()).min()
     }
 
     fn remind_socket(&self, now_ns: u64) {

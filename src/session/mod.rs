@@ -147,6 +147,8 @@ pub struct Session {
     connection: AtomicU32,
     /// Since when the oldest message of a burst waits.
     deferred_at_ns: AtomicU64,
+    /// The last such time that the socket has asked for.
+    promised_at_ns: AtomicU64,
     /// Since when the socket holds messages back that it is to be reminded of; 0: it does not.
     remind_at_ns: AtomicU64,
     closing: AtomicBool,
@@ -225,6 +227,7 @@ impl Session {
             tick_is_due: AtomicBool::new(false),
             connection: AtomicU32::new(0),
             deferred_at_ns: AtomicU64::new(0),
+            promised_at_ns: AtomicU64::new(0),
             remind_at_ns: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             linger_ms: AtomicI32::new(-1),
@@ -330,6 +333,7 @@ impl Peer for Handle {
     }
 
     fn flush_later(&self, since_ns: u64) {
+        self.0.promised_at_ns.store(since_ns, Ordering::SeqCst);
         self.0.tick_after(since_ns);
     }
 
