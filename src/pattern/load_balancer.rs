@@ -93,7 +93,9 @@ impl LoadBalancer {
     #[inline]
     fn send_to_the_only_one(&mut self, pipes: &mut Pipes, payload: Payload<'_>, credit: Credit) -> Result<()> {
         let id = self.find(pipes, credit).ok_or(Error::Again)?;
-        pipes.write(id, payload, false)
+        pipes.write(id, payload, false)?;
+        pipes.open_stream(id);
+        Ok(())
     }
 
     /// Takes back the message that was begun.

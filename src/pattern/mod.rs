@@ -16,6 +16,7 @@ mod req;
 mod rotation;
 mod router;
 mod sending;
+mod stream;
 mod sub;
 #[cfg(test)]
 mod test_support;
@@ -24,6 +25,7 @@ mod xpub;
 use bytes::Bytes;
 
 use self::broadcast::Broadcast;
+use self::stream::Stream;
 use crate::constants::*;
 use crate::error::{Error, Result};
 use crate::options::{Opt, Options};
@@ -41,6 +43,7 @@ pub struct Pipes {
     dirty: Vec<PipeId>,
     pace: Pace,
     broadcast: Broadcast,
+    stream: Stream,
     /// A pipe was asked to have what is unsent flushed in time.
     reminded: bool,
     backstop: Backstop,
@@ -52,6 +55,7 @@ pub struct Pipes {
 impl Pipes {
     /// Adds a pipe.
     pub fn insert(&mut self, end: End) -> PipeId {
+        self.spill();
         match self.free.pop() {
             Some(id) => {
                 self.slots[id as usize] = Some(end);
@@ -67,6 +71,7 @@ impl Pipes {
 
     /// Takes a pipe out.
     pub fn remove(&mut self, id: PipeId) -> Option<End> {
+        self.spill();
         if self.reminded {
             self.flush();
         }
@@ -131,6 +136,7 @@ impl Pipes {
 
     /// Writes what bursts left unsent, in all pipes that were written to since.
     pub fn flush(&mut self) {
+        self.spill();
         self.hand_out();
         self.reminded = false;
         if self.dirty.is_empty() {
@@ -148,9 +154,14 @@ impl Pipes {
 
     /// A part is about to be sent.
     #[inline]
-    pub fn begin_send(&mut self) {
+    pub fn begin_send(&mut self) -> Result<()> {
+        self.spill();
+        if self.stream.holds_messages() {
+            return Err(Error::NoMemory);
+        }
         let unsent = self.dirty.len().max(self.broadcast.len());
         self.pace.begin(self.len(), unsent);
+        Ok(())
     }
 
     /// A part was sent.

@@ -258,7 +258,7 @@ impl Rig {
     }
 
     pub(super) fn send_payload(&mut self, payload: Payload<'_>, more: bool) -> Result<()> {
-        self.pipes.begin_send();
+        self.pipes.begin_send()?;
         let sent = self.pattern.send(&mut self.pipes, payload, more, Credit::Fresh);
         self.pipes.end_send();
         sent

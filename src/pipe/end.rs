@@ -136,6 +136,10 @@ pub struct End {
     /// Since when something is unsent; 0: nothing is.
     unsent_since_ns: u64,
     backstop: Backstop,
+    /// The socket may hold messages back that are not in the lane yet: the peer is to remind it of them.
+    streams: bool,
+    /// It was asked to.
+    reminds: bool,
     closed: bool,
 }
 
@@ -167,6 +171,8 @@ impl End {
             credit_at_ns: 0,
             unsent_since_ns: 0,
             backstop: Backstop::default(),
+            streams: false,
+            reminds: false,
             closed: false,
         }
     }
@@ -295,7 +301,7 @@ impl End {
         }
         let pushed = self.outgoing.push(|batch| payload.push(batch, false))?;
         self.sent += 1;
-        self.announce(pushed, pace);
+        self.announce(pushed, 1, pace);
         Ok(())
     }
 
@@ -310,7 +316,29 @@ impl End {
         let pushed = self.outgoing.push(|batch| batch.append(staged));
         self.staged.clear();
         self.sent += 1;
-        self.announce(pushed?, pace);
+        self.announce(pushed?, 1, pace);
+        Ok(())
+    }
+
+    /// How many messages may be held back for [`End::write_frames`]: none, unless others wait here to be written, and the peer will
+    /// remind this end in time.
+    #[inline]
+    pub fn room_for_stream(&mut self) -> u64 {
+        self.streams = true;
+        if !self.reminds || !self.has_unsent() || self.staging || self.closed || self.conflates {
+            return 0;
+        }
+        match self.limit {
+            0 => u64::MAX,
+            limit => u64::from(limit).saturating_sub(self.sent.saturating_sub(self.credit)),
+        }
+    }
+
+    /// Writes whole messages that are encoded already.
+    pub fn write_frames(&mut self, frames: &[u8], messages: u64, pace: &mut Pace) -> Result<()> {
+        let pushed = self.outgoing.push(|batch| batch.push_frames(frames, messages))?;
+        self.sent += messages;
+        self.announce(pushed, messages as usize, pace);
         Ok(())
     }
 
@@ -506,14 +534,14 @@ impl End {
 
     /// Tells the other end what was written, or puts it off for a burst.
     #[inline]
-    fn announce(&mut self, pushed: Pushed, pace: &mut Pace) {
+    fn announce(&mut self, pushed: Pushed, messages: usize, pace: &mut Pace) {
         if !self.is_connection {
             if pushed.reader_waits {
                 self.peer.readable();
             }
             return;
         }
-        pace.count(1);
+        pace.count(messages);
         if pushed.was_empty {
             let wait = pace.defer_for(&mut self.backstop);
             self.unsent_since_ns = self.backstop.begun_ns();
@@ -523,7 +551,10 @@ impl End {
                     pace.wrote();
                 }
                 Wait::Yes => {}
-                Wait::Until(since_ns) => self.peer.flush_later(since_ns),
+                Wait::Until(since_ns) => {
+                    self.reminds = self.streams;
+                    self.peer.flush_later(since_ns, self.reminds);
+                }
             }
         } else if self.has_unsent() && pushed.bytes >= WRITE_BATCH {
             self.flush();

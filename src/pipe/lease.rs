@@ -12,6 +12,7 @@ pub struct Lease {
     peer: Arc<dyn Peer>,
     fd: RawFd,
     writes: bool,
+    has_more: bool,
     full: Cell<bool>,
 }
 
@@ -29,7 +30,11 @@ pub enum Lent {
 impl Lease {
     /// Takes the connection at the other end of a pipe to read it, if there is one that callers may read; or a whole crowd of them.
     pub fn to_read(peer: &Arc<dyn Peer>) -> Option<Lease> {
-        Some(Lease::new(peer, peer.lend()?, false))
+        let (fd, has_more) = peer.lend()?;
+        Some(Lease {
+            has_more,
+            ..Lease::new(peer, fd, false)
+        })
     }
 
     /// Writes what is left for the connection at the other end, and takes it if it takes no more.
@@ -42,6 +47,7 @@ impl Lease {
             peer: peer.clone(),
             fd,
             writes,
+            has_more: false,
             full: Cell::new(false),
         }
     }
@@ -50,6 +56,11 @@ impl Lease {
     pub fn watched(&self) -> Option<(RawFd, i16)> {
         let events = if self.writes { libc::POLLOUT } else { libc::POLLIN };
         (!self.full.get()).then_some((self.fd, events))
+    }
+
+    /// Whether something is there for certain: the pipe did not take all that was read before.
+    pub fn has_more(&self) -> bool {
+        self.has_more
     }
 
     /// Reads what is there into the pipe. False: the lease is over.

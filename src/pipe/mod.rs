@@ -38,8 +38,9 @@ pub trait Peer: Send + Sync {
     fn flush(&self) {
         self.readable();
     }
-    /// Write what is in the lane within the flush deadline (about 50 µs) after this time.
-    fn flush_later(&self, _since_ns: u64) {
+    /// Write what is in the lane within the flush deadline (about 50 µs) after this time; and call [`Peer::remind`] of this side if
+    /// `reminds` says so.
+    fn flush_later(&self, _since_ns: u64, _reminds: bool) {
         self.readable();
     }
     /// Call [`Peer::remind`] of this side within the flush deadline after this time: it holds messages back that are in no lane
@@ -61,8 +62,9 @@ pub trait Peer: Send + Sync {
     fn end_wait_to_write(&self) {}
     /// The socket has its connections read together from now on.
     fn gather(&self) {}
-    /// The calling thread reads the connection from now on: the descriptor to watch. `None`: it may not.
-    fn lend(&self) -> Option<RawFd> {
+    /// The calling thread reads the connection from now on: the descriptor to watch, and whether more was read already than the
+    /// lane took. `None`: it may not.
+    fn lend(&self) -> Option<(RawFd, bool)> {
         None
     }
     /// By a thread that the connection is lent to: reads what is there into the lane.

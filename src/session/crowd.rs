@@ -211,8 +211,8 @@ impl Peer for Handle {
 
     fn closed(&self, _linger_ms: i32) {}
 
-    fn lend(&self) -> Option<RawFd> {
-        self.0.lease.take().then(|| self.0.epoll.as_raw_fd())
+    fn lend(&self) -> Option<(RawFd, bool)> {
+        self.0.lease.take().then(|| (self.0.epoll.as_raw_fd(), false))
     }
 
     fn read_lent(&self) -> Lent {

@@ -157,12 +157,13 @@ impl Lease {
 }
 
 impl Session {
-    /// A caller watches the connection from now on: its descriptor.
-    pub(super) fn take_lease(&self) -> Option<RawFd> {
+    /// A caller watches the connection from now on: its descriptor, and whether something waits to be decoded.
+    pub(super) fn take_lease(&self) -> Option<(RawFd, bool)> {
         if self.crowded || self.owner.crowd().is_some() || !self.lease.take() {
             return None;
         }
-        Some(self.reader.lock().fd())
+        let reader = self.reader.lock();
+        Some((reader.fd(), reader.is_paused()))
     }
 
     /// A caller: reads what is there into the lane.

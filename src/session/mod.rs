@@ -332,7 +332,10 @@ impl Peer for Handle {
         self.0.writer.notify();
     }
 
-    fn flush_later(&self, since_ns: u64) {
+    fn flush_later(&self, since_ns: u64, reminds: bool) {
+        if reminds {
+            self.0.remind_at_ns.store(since_ns, Ordering::SeqCst);
+        }
         self.0.promised_at_ns.store(since_ns, Ordering::SeqCst);
         self.0.tick_after(since_ns);
     }
@@ -368,7 +371,7 @@ impl Peer for Handle {
         self.0.link.call(self.0.clone(), life::GATHER);
     }
 
-    fn lend(&self) -> Option<RawFd> {
+    fn lend(&self) -> Option<(RawFd, bool)> {
         self.0.take_lease()
     }
 

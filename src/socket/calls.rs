@@ -8,7 +8,7 @@ use crate::constants::{ZMQ_DONTWAIT, ZMQ_POLLIN, ZMQ_POLLOUT, ZMQ_SNDMORE};
 use crate::error::{Error, Result};
 use crate::handle::{Guard, Reference};
 use crate::options::Opt;
-use crate::pipe::{Credit, Payload, Target};
+use crate::pipe::{Credit, Lease, Payload, Target};
 use crate::sys::waiter::Waiter;
 use crate::sys::{clock, spin};
 
@@ -26,6 +26,9 @@ const STREAM_PAUSE_NS: u64 = 40_000;
 pub fn send(socket: Reference<Socket>, payload: Payload<'_>, flags: i32) -> Result<()> {
     let more = flags & ZMQ_SNDMORE != 0;
     let mut guard = socket.lock().ok_or(Error::NotSocket)?;
+    if !more && guard.send_in_stream(payload) {
+        return Ok(());
+    }
     let time = if flags & ZMQ_DONTWAIT != 0 {
         0
     } else {
@@ -97,7 +100,9 @@ fn wait<R>(
         guard.wait_here(&waiter);
         // A change between the last try and the registration would have been applied by this thread itself: it holds the lock.
         drop(guard);
-        spin::pause(pause_ns);
+        if !leases.iter().flatten().any(Lease::has_more) {
+            spin::pause(pause_ns);
+        }
         let waited = wait_reading(&waiter, deadline, std::slice::from_mut(&mut leases), &mut []);
         if streams {
             spin::pause(GATHER_NS);
@@ -136,11 +141,18 @@ impl Socket {
         (is_fast, if is_stream { STREAM_PAUSE_NS } else { 0 })
     }
 
+    /// The short way, where that is open.
+    #[inline]
+    fn send_in_stream(&mut self, payload: Payload<'_>) -> bool {
+        let Payload::Bytes(body) = payload else { return false };
+        !self.terminated && !self.readiness.is_watched() && self.pipes.stream(body)
+    }
+
     #[inline]
     fn send_now(&mut self, payload: Payload<'_>, more: bool, credit: Credit) -> Result<()> {
         self.check()?;
         self.has_sent = true;
-        self.pipes.begin_send();
+        self.pipes.begin_send()?;
         let sent = self.pattern.send(&mut self.pipes, payload, more, credit);
         self.pipes.end_send();
         sent?;

@@ -172,6 +172,7 @@ impl Socket {
         if wanted & ZMQ_POLLIN != 0 && self.pattern.can_receive(&mut self.pipes) {
             events |= ZMQ_POLLIN;
         }
+        self.pipes.spill();
         if wanted & ZMQ_POLLOUT != 0 && self.pattern.can_send(&mut self.pipes) {
             events |= ZMQ_POLLOUT;
         }

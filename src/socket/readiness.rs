@@ -71,6 +71,7 @@ impl Socket {
         if self.pattern.can_receive(&mut self.pipes) {
             events |= ZMQ_POLLIN;
         }
+        self.pipes.spill();
         if self.pattern.can_send(&mut self.pipes) {
             events |= ZMQ_POLLOUT;
         }
