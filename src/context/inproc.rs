@@ -211,6 +211,12 @@ impl Peer for LatePeer {
         }
     }
 
+    fn remind(&self) {
+        if let Some(peer) = self.peer.get() {
+            peer.remind();
+        }
+    }
+
     fn closed(&self, linger_ms: i32) {
         let mut closed = self.closed.lock();
         match self.peer.get() {

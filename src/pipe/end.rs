@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::batch::{Batch, BodySlice, Cursor, Next, Record};
-use super::{Backstop, Lane, Lease, Pace, Peer, Pushed, Wait};
+use super::{Backstop, Lane, Taken, Lease, Pace, Peer, Pushed, Wait};
 use crate::error::Result;
 use crate::message::{Body, Message, Metadata};
 use crate::sys::clock;
@@ -187,11 +187,15 @@ impl End {
             return true;
         }
         match self.incoming.take(&mut self.cursor.batch) {
-            Some(limit) => {
+            Taken::Batch(limit) => {
                 self.window = window(self.read_limit.unwrap_or(limit));
                 true
             }
-            None => false,
+            Taken::Nothing => false,
+            Taken::HeldBack => {
+                self.peer.remind();
+                self.poll()
+            }
         }
     }
 
@@ -199,7 +203,7 @@ impl End {
     #[cold]
     fn poll_newest(&mut self) -> bool {
         let mut newest = Batch::default();
-        if !self.reading && self.incoming.take(&mut newest).is_some() {
+        if !self.reading && matches!(self.incoming.take(&mut newest), Taken::Batch(_)) {
             self.cursor.replace(newest);
         }
         !self.cursor.is_empty()
@@ -320,12 +324,20 @@ impl End {
         Ok(())
     }
 
-    /// How many messages may be held back for [`End::write_frames`]: none, unless others wait here to be written, and the peer will
-    /// remind this end in time.
+    /// How many messages may be held back for [`End::write_frames`]: none, unless others wait to be written or read before them, and the
+    /// peer will remind this end in time.
     #[inline]
     pub fn room_for_stream(&mut self) -> u64 {
+        if self.staging || self.closed || self.conflates {
+            return 0;
+        }
         self.streams = true;
-        if !self.reminds || !self.has_unsent() || self.staging || self.closed || self.conflates {
+        let is_covered = if self.is_connection {
+            self.reminds && self.has_unsent()
+        } else {
+            self.outgoing.hold_back()
+        };
+        if !is_covered {
             return 0;
         }
         match self.limit {

@@ -26,6 +26,8 @@ struct State {
     reader_waits: bool,
     /// The writer found no room and waits to be called.
     writer_waits: bool,
+    /// The writer holds messages back, which it gives when it is asked.
+    writer_holds: bool,
     /// The writer is gone: nothing follows what is here.
     ended: bool,
     /// The reader is gone: what is written is dropped.
@@ -45,6 +47,17 @@ pub struct Pushed {
     pub reader_waits: bool,
     /// Bytes in the lane now.
     pub bytes: usize,
+}
+
+/// What a reader finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// Something; the high-water mark is this.
+    Batch(u32),
+    /// Nothing: the reader is marked as waiting.
+    Nothing,
+    /// As `Nothing`, but the writer is to be reminded that it holds messages back.
+    HeldBack,
 }
 
 impl State {
@@ -78,6 +91,7 @@ impl Lane {
                 acknowledged: 0,
                 reader_waits: true,
                 writer_waits: false,
+                writer_holds: false,
                 ended: false,
                 abandoned: false,
                 held: false,
@@ -124,18 +138,28 @@ impl Lane {
         self.state.lock().write(write)
     }
 
-    /// Takes everything into `batch`, which must be empty, and tells the high-water mark. With nothing there the reader is
-    /// marked as waiting.
-    pub fn take(&self, batch: &mut Batch) -> Option<u32> {
+    /// Takes everything into `batch`, which must be empty.
+    pub fn take(&self, batch: &mut Batch) -> Taken {
         let mut state = self.state.lock();
         if state.held || state.batch.is_empty() {
             state.reader_waits = true;
             batch.pass_spare(&mut state.batch);
-            return None;
+            return if std::mem::take(&mut state.writer_holds) {
+                Taken::HeldBack
+            } else {
+                Taken::Nothing
+            };
         }
         std::mem::swap(&mut state.batch, batch);
         batch.pass_spare(&mut state.batch);
-        Some(state.limit)
+        Taken::Batch(state.limit)
+    }
+
+    /// Whether the writer may hold messages back until a reader that found nothing has it reminded: not while one waits.
+    pub fn hold_back(&self) -> bool {
+        let mut state = self.state.lock();
+        state.writer_holds = !state.reader_waits && !state.conflates;
+        state.writer_holds
     }
 
     /// Whether a reader would find something.

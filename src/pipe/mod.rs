@@ -15,7 +15,7 @@ mod pace;
 
 pub use batch::{Batch, BodySlice, Cursor, Item, Next, Record};
 pub use end::{Credit, End, Payload, Target};
-pub use lane::{Lane, Pushed};
+pub use lane::{Lane, Pushed, Taken};
 pub use lease::{Lease, Lent};
 pub use pace::{Backstop, Due, Pace, Wait};
 

@@ -10,7 +10,7 @@ use std::os::fd::RawFd;
 use std::sync::{Arc, Weak};
 
 use super::{Session, Settings, life};
-use crate::pipe::{Batch, Item, Lane, Peer, Record};
+use crate::pipe::{Batch, Item, Lane, Peer, Record, Taken};
 use crate::reactor::driver::send_now;
 use crate::reactor::{Segment, SendBuffers};
 use crate::sys::clock;
@@ -291,7 +291,7 @@ impl WriteHalf {
             return true;
         }
         let Some(lane) = &self.lane else { return false };
-        if self.phase != Phase::Open || lane.take(&mut self.batch).is_none() {
+        if self.phase != Phase::Open || !matches!(lane.take(&mut self.batch), Taken::Batch(_)) {
             return false;
         }
         self.walked = self.outgoing.position();
