@@ -42,6 +42,7 @@ programs! {
     bindings
     conflate
     context
+    crowd
     ctx_options
     dealerrouter
     endpoints
