@@ -103,6 +103,13 @@ impl Message {
     /// Fails with [`Error::NoMemory`], and is as it was then.
     #[inline]
     pub fn refill(&mut self, bytes: &[u8]) -> Result<()> {
+        if self.kind == KIND_INLINE && bytes.len() <= INLINE_BYTES_MAX {
+            // SAFETY: the kind says that `inline` is in use.
+            let inline = unsafe { &mut self.payload.inline };
+            inline[..bytes.len()].copy_from_slice(bytes);
+            (self.flags, self.inline_len) = (0, bytes.len() as u8);
+            return Ok(());
+        }
         // SAFETY: the kind says that `body` is in use.
         let again = self.kind == KIND_BODY
             && bytes.len() > INLINE_BYTES_MAX
@@ -255,11 +262,12 @@ impl Message {
     /// Drops everything and leaves an empty message without flags.
     #[inline]
     pub fn clear(&mut self) {
-        if self.kind == KIND_BODY || !self.metadata.is_null() {
-            self.release();
-        }
-        self.kind = KIND_INLINE;
         (self.flags, self.inline_len) = (0, 0);
+        if self.kind == KIND_INLINE && self.metadata.is_null() {
+            return;
+        }
+        self.release();
+        self.kind = KIND_INLINE;
         // What was a body's pointers is no initialised inline body for the compiler.
         self.payload = Payload {
             inline: [0; INLINE_BYTES_MAX],

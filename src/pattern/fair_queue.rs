@@ -73,10 +73,22 @@ impl FairQueue {
     /// Receives the next part of any pipe; records before it are ignored.
     #[inline]
     pub(super) fn receive(&mut self, pipes: &mut Pipes, target: &mut Target<'_>) -> Result<bool> {
+        if let Some(received) = self.receive_from_the_only_one(pipes, target) {
+            return received;
+        }
         if !self.in_message() && self.find(pipes, ignore).is_none() {
             return Err(Error::Again);
         }
         self.receive_found(pipes, target)
+    }
+
+    /// The usual case: a small message, and one pipe.
+    #[inline]
+    fn receive_from_the_only_one(&mut self, pipes: &mut Pipes, target: &mut Target<'_>) -> Option<Result<bool>> {
+        if self.rotation.len() != 1 || self.in_message() {
+            return None;
+        }
+        pipes.end(self.rotation.front()?)?.receive_small(target)
     }
 
     /// Receives the part that is next: that of the pipe that was found, or of the message that was begun.

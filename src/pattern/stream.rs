@@ -89,3 +89,68 @@ impl Stream {
             .is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_support::{Generator, Link, Rig, parts};
+    use crate::constants::ZMQ_PUSH;
+
+    /// Messages of all ways and sizes arrive in order, whenever the peer reads; and no more than there is room for.
+    #[test]
+    fn the_short_way_keeps_order_and_the_high_water_mark() {
+        for (seed, is_connection) in (1..=40).zip([false, true].into_iter().cycle()) {
+            let mut random = Generator::new(seed);
+            let limit = [0, 1, 5, 40][random.below(4) as usize];
+            let mut rig = Rig::new(ZMQ_PUSH);
+            let link = Link {
+                limit,
+                is_connection,
+                ..Link::default()
+            };
+            let peer = rig.attach_as(link).unwrap();
+            let (mut sent, mut read) = (0_u32, 0_u32);
+            for _ in 0..3_000 {
+                let text = sent.to_string().repeat([1, 1, 1, 90][random.below(4) as usize]);
+                match random.below(40) {
+                    0..30 => sent += u32::from(rig.send(&[&text]).is_ok()),
+                    30 => sent += u32::from(rig.send(&["part", &text]).is_ok()),
+                    31 => rig.pipes.flush(),
+                    32 => assert!(rig.can_send() || limit != 0 && sent - read >= limit.div_ceil(2)),
+                    _ => {
+                        if is_connection {
+                            rig.pipes.flush();
+                        }
+                        while let Some(message) = rig.remote_reads(peer) {
+                            let last = message.last().unwrap();
+                            assert!(last.starts_with(read.to_string().as_bytes()), "seed {seed}");
+                            read += 1;
+                        }
+                        assert_eq!(read, sent, "seed {seed}: nothing stays behind");
+                    }
+                }
+                assert!(limit == 0 || sent - read <= limit, "seed {seed}");
+            }
+            assert!(read > 100);
+        }
+    }
+
+    #[test]
+    fn a_reader_that_finds_nothing_gets_what_is_held_back() {
+        let mut rig = Rig::new(ZMQ_PUSH);
+        let peer = rig.attach();
+        let mut held_back = 0;
+        for _ in 0..1_000 {
+            rig.send(&["x"]).unwrap();
+            held_back += u32::from(rig.pipes.stream.holds_messages());
+        }
+        assert!(held_back > 900, "{held_back}");
+        for _ in 0..1_000 {
+            assert_eq!(rig.remote_reads(peer), Some(parts(&["x"])));
+        }
+        // It waits now: the next message comes at once.
+        assert_eq!(rig.remote_reads(peer), None);
+        rig.send(&["y"]).unwrap();
+        assert!(!rig.pipes.stream.holds_messages());
+        assert_eq!(rig.remote_reads(peer), Some(parts(&["y"])));
+    }
+}

@@ -38,6 +38,8 @@ struct Calls {
     writable: AtomicBool,
     closed: AtomicBool,
     reminded: AtomicBool,
+    /// What is held back is to be flushed.
+    asked: AtomicBool,
 }
 
 impl Peer for Calls {
@@ -51,6 +53,15 @@ impl Peer for Calls {
 
     fn closed(&self, _linger_ms: i32) {
         self.closed.store(true, Ordering::Relaxed);
+        self.readable();
+    }
+
+    fn remind(&self) {
+        self.asked.store(true, Ordering::Relaxed);
+    }
+
+    fn flush_later(&self, _since_ns: u64, reminds: bool) {
+        self.reminded.fetch_or(reminds, Ordering::Relaxed);
         self.readable();
     }
 
@@ -173,6 +184,9 @@ impl Rig {
             if remote.to_pattern.readable.swap(false, Ordering::Relaxed) {
                 self.pattern.readable(&mut self.pipes, id);
             }
+            if remote.to_pattern.asked.swap(false, Ordering::Relaxed) {
+                self.pipes.flush();
+            }
             if remote.to_pattern.writable.swap(false, Ordering::Relaxed) {
                 self.pattern.writable(&mut self.pipes, id);
             }
@@ -226,6 +240,9 @@ impl Rig {
 
     /// The next message that came to a peer, past records.
     pub(super) fn remote_reads(&mut self, id: PipeId) -> Option<Parts> {
+        // Whoever finds nothing asks for what is held back.
+        self.remote(id).poll();
+        self.settle();
         let end = self.remote(id);
         while end.take_record().is_some() {}
         let mut message = Parts::new();
@@ -254,6 +271,9 @@ impl Rig {
     }
 
     pub(super) fn send_part(&mut self, part: &str, more: bool) -> Result<()> {
+        if !more && self.pipes.stream(part.as_bytes()) {
+            return Ok(());
+        }
         self.send_payload(Payload::Bytes(part.as_bytes()), more)
     }
 

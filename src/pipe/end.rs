@@ -5,8 +5,9 @@
 
 use std::sync::Arc;
 
-use super::batch::{Batch, BodySlice, Cursor, Next, Record};
-use super::{Backstop, Lane, Taken, Lease, Pace, Peer, Pushed, Wait};
+use super::batch::{Batch, Cursor, Next, Record};
+use super::part::{Payload, Target};
+use super::{Backstop, Lane, Lease, Pace, Peer, Pushed, Taken, Wait};
 use crate::error::Result;
 use crate::message::{Body, Message, Metadata};
 use crate::sys::clock;
@@ -15,87 +16,6 @@ use crate::sys::clock;
 const WRITE_BATCH: usize = 128 * 1024;
 /// A call that may not block learns of new credit at most this often, in nanoseconds.
 const CREDIT_IVL_NS: u64 = 1_000_000;
-
-/// What is sent: one part of a message.
-#[derive(Clone, Copy, Debug)]
-pub enum Payload<'a> {
-    /// To be copied.
-    Bytes(&'a [u8]),
-    /// To ride by reference.
-    Body(&'a Body),
-}
-
-impl Payload<'_> {
-    /// The bytes.
-    pub fn as_slice(&self) -> &[u8] {
-        match self {
-            Payload::Bytes(bytes) => bytes,
-            Payload::Body(body) => body,
-        }
-    }
-
-    #[inline]
-    fn push(self, batch: &mut Batch, more: bool) -> Result<()> {
-        match self {
-            Payload::Bytes(bytes) => batch.push_frame(bytes, more),
-            Payload::Body(body) => batch.push_body(body.clone(), more),
-        }
-    }
-}
-
-/// Where a received part goes.
-pub enum Target<'a> {
-    /// Into a message.
-    Message(&'a mut Message),
-    /// Into the caller's buffer, cut to its length; `len` becomes the part's whole length.
-    Buffer {
-        /// The buffer.
-        buffer: &'a mut [u8],
-        /// The whole length of the part.
-        len: usize,
-    },
-    /// Nowhere.
-    Discard,
-}
-
-impl Target<'_> {
-    /// Puts one part into the target.
-    #[inline]
-    pub fn fill(&mut self, body: BodySlice<'_>, more: bool, metadata: Option<&Arc<Metadata>>) -> Result<()> {
-        match self {
-            Target::Message(message) => {
-                match body {
-                    BodySlice::Bytes(bytes) => message.refill(bytes)?,
-                    BodySlice::Body(body) => **message = Message::from_body(body),
-                }
-                message.set_more(more);
-                message.set_metadata(metadata);
-            }
-            Target::Buffer { buffer, len } => {
-                let bytes = body.as_slice();
-                let kept = bytes.len().min(buffer.len());
-                buffer[..kept].copy_from_slice(&bytes[..kept]);
-                *len = bytes.len();
-            }
-            Target::Discard => {}
-        }
-        Ok(())
-    }
-
-    /// Puts a message that was taken from its pipe before into the target.
-    pub fn fill_with(&mut self, from: Message) {
-        match self {
-            Target::Message(message) => **message = from,
-            Target::Buffer { buffer, len } => {
-                let bytes = from.data();
-                let kept = bytes.len().min(buffer.len());
-                buffer[..kept].copy_from_slice(&bytes[..kept]);
-                *len = bytes.len();
-            }
-            Target::Discard => {}
-        }
-    }
-}
 
 /// How new the knowledge of free room must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,6 +170,21 @@ impl End {
             }
         }
         filled.map(|()| Some(more))
+    }
+
+    /// Reads one part if it is the whole of a small message that was taken out of the lane already, and no other is being read.
+    #[inline(always)]
+    pub fn receive_small(&mut self, target: &mut Target<'_>) -> Option<Result<bool>> {
+        if self.conflates || self.reading {
+            return None;
+        }
+        let body = self.cursor.take_small()?;
+        let filled = target.fill_bytes(body, self.metadata.as_ref());
+        self.read += 1;
+        if self.read - self.read_told >= self.window {
+            self.tell_read();
+        }
+        Some(filled.map(|()| false))
     }
 
     /// Reads one part as a message.

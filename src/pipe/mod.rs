@@ -12,12 +12,14 @@ mod end;
 mod lane;
 mod lease;
 mod pace;
+mod part;
 
 pub use batch::{Batch, BodySlice, Cursor, Item, Next, Record};
-pub use end::{Credit, End, Payload, Target};
+pub use end::{Credit, End};
 pub use lane::{Lane, Pushed, Taken};
 pub use lease::{Lease, Lent};
 pub use pace::{Backstop, Due, Pace, Wait};
+pub use part::{Payload, Target};
 
 use std::os::fd::RawFd;
 use std::sync::Arc;

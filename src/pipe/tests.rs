@@ -56,7 +56,11 @@ fn pair(limit_ab: u32, limit_ba: u32) -> (End, End, Arc<Calls>, Arc<Calls>) {
 
 fn text(end: &mut End) -> Option<(Vec<u8>, bool)> {
     let mut message = Message::new();
-    let more = end.receive(&mut Target::Message(&mut message)).unwrap()?;
+    let small = end.receive_small(&mut Target::Message(&mut message));
+    let more = match small {
+        Some(more) => more.unwrap(),
+        None => end.receive(&mut Target::Message(&mut message)).unwrap()?,
+    };
     assert_eq!(message.more(), more);
     Some((message.data().to_vec(), more))
 }

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::lease::{Holder, Lease, Look};
-use super::{Session, life, next_id};
+use super::reader::Outcome;
+use super::{Session, life, next_id, reader};
 use crate::error::Result;
 use crate::pipe::{Lent, Peer};
 use crate::reactor::{Completion, Handler, Interest, Link, Reactor, Token};
@@ -23,7 +24,8 @@ use crate::sys::mutex::Mutex;
 /// So many connections are read before others have their turn.
 const READS_MAX: usize = 64;
 /// Bytes that are read at once.
-const READ_BYTES: usize = 64 * 1024;
+const READ_BYTES: usize = 128 * 1024;
+const _: () = assert!(READ_BYTES > reader::KEPT_MAX);
 
 // Commands.
 const START: u32 = 0;
@@ -93,10 +95,10 @@ impl Crowd {
         self.link.call(self.clone(), CLOSE);
     }
 
-    /// Watches a connection. False: the kernel cannot.
+    /// Watches a connection. False: the kernel cannot, or the socket is closed: then the reactor may watch the crowd no more.
     fn add(&self, session: &Arc<Session>, fd: RawFd) -> bool {
         let mut members = self.members.lock();
-        if members.try_reserve(1).is_err() {
+        if self.closed.load(Ordering::SeqCst) || members.try_reserve(1).is_err() {
             return false;
         }
         let session = session.clone();
@@ -130,12 +132,16 @@ impl Crowd {
         if found.is_empty() {
             return;
         }
+        // Without memory to read there is nothing to be done but to try again.
+        if ready.try_reserve(found.len()).is_err() || bytes.try_reserve(READ_BYTES - bytes.len()).is_err() {
+            return;
+        }
+        bytes.resize(READ_BYTES, 0);
         {
             let members = self.members.lock();
             let found = found.iter().filter_map(|event| members.get(&{ event.u64 }));
             ready.extend(found.map(|member| member.session.clone()));
         }
-        bytes.resize(READ_BYTES, 0);
         let mut has_news = false;
         for session in ready.drain(..) {
             has_news |= session.read_as_member(self, bytes);
@@ -259,11 +265,12 @@ impl Session {
 
     /// Whoever reads the crowd. True: the socket is to be told.
     fn read_as_member(self: &Arc<Self>, crowd: &Arc<Crowd>, bytes: &mut [u8]) -> bool {
-        if self.lease.holder() != Holder::Crowd {
-            return false;
-        }
         let (lent, has_news) = self.read_here(|reader| {
-            let outcome = reader.read(bytes);
+            // Looked at under the reader's lock: the lease is closed before the read half is.
+            let outcome = match self.lease.holder() {
+                Holder::Crowd => reader.read(bytes, 1),
+                _ => Outcome::Drained,
+            };
             (outcome, reader.leave_news())
         });
         if lent != Lent::Read {

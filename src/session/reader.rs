@@ -21,8 +21,12 @@ use crate::zmtp::{Command, Handshake, Header, Peer, Progress, ProtocolError, Sca
 const DIRECT_BODY: u64 = 2 * LARGE_BODY as u64;
 /// A command may be this long, in bytes.
 const COMMAND_MAX: u64 = 64 * 1024;
+/// So many bytes may be left undecoded until more arrive, at most: a command, or what is read of the handshake.
+pub(super) const KEPT_MAX: usize = COMMAND_MAX as usize + HEADER_MAX;
+/// The longest header of a frame (RFC 37).
+const HEADER_MAX: usize = 9;
 /// Reads of one connection before the others have their turn.
-const READS_MAX: usize = 8;
+pub(super) const READS_MAX: usize = 8;
 
 /// What reading has come to.
 #[derive(Debug)]
@@ -142,14 +146,14 @@ impl ReadHalf {
         self.reply.clear();
     }
 
-    /// Reads from the descriptor and decodes.
-    pub(super) fn read(&mut self, scratch: &mut [u8]) -> Outcome {
+    /// Reads from the descriptor, up to so many times, and decodes. The scratch has more than [`KEPT_MAX`] bytes.
+    pub(super) fn read(&mut self, scratch: &mut [u8], reads: usize) -> Outcome {
         // What a pause left comes first, also before the end of the stream.
         match self.resume() {
             None | Some(Outcome::Drained) => {}
             Some(outcome) => return outcome,
         }
-        for _ in 0..READS_MAX {
+        for _ in 0..reads {
             if matches!(self.phase, Phase::Closed) {
                 return Outcome::Drained;
             }
@@ -161,7 +165,7 @@ impl ReadHalf {
             }
             let kept = self.rest.len();
             if kept >= scratch.len() {
-                return Outcome::Paused;
+                return Outcome::OutOfMemory;
             }
             scratch[..kept].copy_from_slice(self.rest.kept());
             let count = match receive_now(self.fd, &mut scratch[kept..]) {

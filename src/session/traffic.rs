@@ -8,7 +8,7 @@ use socket2::SockRef;
 
 use super::Session;
 use super::life::{Loss, READ, Stage, WRITE};
-use super::reader::Outcome;
+use super::reader::{Outcome, READS_MAX};
 use crate::reactor::{Interest, Reactor};
 
 impl Session {
@@ -17,7 +17,7 @@ impl Session {
             return;
         }
         let mut scratch = reactor.take_scratch();
-        let outcome = self.reader.lock().read(&mut scratch);
+        let outcome = self.reader.lock().read(&mut scratch, READS_MAX);
         reactor.return_scratch(scratch);
         self.after_reading(reactor, outcome);
     }
