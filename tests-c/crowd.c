@@ -598,6 +598,92 @@ static void shares (const char *transport)
     close_socket (pull);
 }
 
+/* Long commands and late connections ------------------------------------------------------------------------------------------ */
+
+/* A topic whose SUBSCRIBE is almost as long as a frame of a command may be. */
+static void long_topic (const char *transport)
+{
+    part ("a long topic among many subscribers, %s", transport);
+    static char topic[65520];
+    void *subscribers[PEERS];
+    endpoint_t endpoint;
+    void *publisher = new_socket (context, ZMQ_XPUB);
+    bind_fresh (publisher, transport, endpoint);
+    memset (topic, 't', sizeof topic);
+    for (int i = 0; i < PEERS; i++) {
+        subscribers[i] = new_socket (context, ZMQ_SUB);
+        connect_to (subscribers[i], endpoint);
+        char letter = (char) ('a' + i);
+        CHECK (zmq_setsockopt (subscribers[i], ZMQ_SUBSCRIBE, &letter, 1) == 0);
+        CHECK (zmq_recv (publisher, NULL, 0, 0) == 2);
+    }
+    CHECK (zmq_setsockopt (subscribers[0], ZMQ_SUBSCRIBE, topic, sizeof topic) == 0);
+    SHOW (zmq_recv (publisher, NULL, 0, 0));
+    CHECK (zmq_setsockopt (subscribers[0], ZMQ_UNSUBSCRIBE, topic, sizeof topic) == 0);
+    SHOW (zmq_recv (publisher, NULL, 0, 0));
+    scatter (publisher, subscribers, PEERS);
+}
+
+static atomic_int is_over;
+
+static void *end_it (void *own)
+{
+    end_context (own);
+    atomic_store (&is_over, 1);
+    return NULL;
+}
+
+/* A socket that is closed with much to send, to peers that come, go and come again only then. */
+static void outlives (const char *transport)
+{
+    enum { PLACES = 6, MESSAGES = 24, ENOUGH = 8, SIZE = 1 << 20 };
+    part ("what was sent outlives its socket, %s", transport);
+    static char body[SIZE];
+    endpoint_t endpoints[PLACES];
+    void *own = new_context (), *peers[PLACES];
+    void *dealer = new_socket (own, ZMQ_DEALER);
+    set_int (dealer, ZMQ_RECONNECT_IVL, 20);
+    set_int (dealer, ZMQ_RCVTIMEO, 10);
+    set_int (dealer, ZMQ_LINGER, -1);
+    for (int i = 0; i < PLACES; i++) {
+        unbound_endpoint (context, transport, endpoints[i]);
+        connect_to (dealer, endpoints[i]);
+    }
+    CHECK (zmq_recv (dealer, NULL, 0, 0) == -1 && zmq_errno () == EAGAIN);
+    for (int i = 0; i < PLACES * MESSAGES; i++)
+        CHECK (zmq_send (dealer, body, SIZE, 0) == SIZE);
+    close_socket (dealer);
+    atomic_store (&is_over, 0);
+    pthread_t end = start (end_it, own);
+    for (int i = 0; i < PLACES; i++) {
+        void *passing = new_socket (context, ZMQ_DEALER);
+        set_int (passing, ZMQ_RCVHWM, 1);
+        CHECK (zmq_bind (passing, endpoints[i]) == 0);
+        CHECK (zmq_recv (passing, NULL, 0, 0) == SIZE);
+        unbind_and_wait (context, passing, endpoints[i]);
+        close_socket (passing);
+    }
+    zmq_pollitem_t items[PLACES];
+    for (int i = 0; i < PLACES; i++) {
+        peers[i] = new_socket (context, ZMQ_DEALER);
+        while (zmq_bind (peers[i], endpoints[i]) != 0)
+            CHECK (zmq_errno () == EADDRINUSE);
+        items[i] = (zmq_pollitem_t){peers[i], 0, ZMQ_POLLIN, 0};
+        for (int k = 0; k < ENOUGH; k++)
+            CHECK (zmq_recv (peers[i], NULL, 0, 0) == SIZE);
+    }
+    while (!atomic_load (&is_over)) {
+        CHECK (zmq_poll (items, PLACES, 10) >= 0);
+        for (int i = 0; i < PLACES; i++)
+            if (items[i].revents)
+                CHECK (zmq_recv (peers[i], NULL, 0, 0) == SIZE);
+    }
+    join (end);
+    printf ("  it came\n");
+    for (int i = 0; i < PLACES; i++)
+        close_socket (peers[i]);
+}
+
 int main (void)
 {
     context = new_context ();
@@ -618,6 +704,8 @@ int main (void)
         }
         migrates (network[i]);
         shares (network[i]);
+        long_topic (network[i]);
+        outlives (network[i]);
     }
     end_context (context);
     return 0;
