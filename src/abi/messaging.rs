@@ -37,12 +37,7 @@ unsafe fn send_message(msg: *mut Message, s: *mut c_void, flags: c_int) -> Resul
     // SAFETY: as the caller promises.
     let message = unsafe { message::check_mut(msg) }?;
     let len = message.len();
-    if message.prefers_reference(LARGE_BODY) {
-        let body = message.share().into_body()?;
-        socket::send(reference, Payload::Body(&body), flags)?;
-    } else {
-        socket::send(reference, Payload::Bytes(message.data()), flags)?;
-    }
+    socket::send(reference, Payload::of(message), flags)?;
     message.clear();
     Ok(size(len))
 }

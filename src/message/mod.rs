@@ -274,20 +274,13 @@ impl Message {
         };
     }
 
-    /// Whether the body should travel by reference: it has a free function, or is not inline and at least `threshold` bytes
-    /// long.
-    pub fn prefers_reference(&self, threshold: usize) -> bool {
-        self.body()
-            .is_some_and(|body| body.has_free_function() || body.len() >= threshold)
-    }
-
     /// Whether a caller's free function waits for the last reference to the body.
     pub fn has_free_function(&self) -> bool {
         self.body().is_some_and(Body::has_free_function)
     }
 
     /// The body alone. An inline body is copied into an allocation of its own, which alone can fail
-    /// ([`Error::NoMemory`]); a message that [prefers a reference](Message::prefers_reference) never fails.
+    /// ([`Error::NoMemory`]); one that is outside never fails.
     pub fn into_body(mut self) -> Result<Body> {
         if self.kind == KIND_BODY {
             self.kind = KIND_CLOSED;
@@ -336,7 +329,9 @@ impl Message {
         )
     }
 
-    fn body(&self) -> Option<&Body> {
+    /// The body, if it is outside the message.
+    #[inline]
+    pub fn body(&self) -> Option<&Body> {
         // SAFETY: the kind says that `body` is in use.
         (self.kind == KIND_BODY).then(|| unsafe { &*self.payload.body })
     }

@@ -195,19 +195,6 @@ fn flags_and_metadata_travel_with_the_message() {
 }
 
 #[test]
-fn only_free_functions_and_long_bodies_ask_to_ride_by_reference() {
-    let caller = Caller::new(1);
-    assert!(caller.message().prefers_reference(1000));
-    let inline = Message::from_slice(&bytes(INLINE_BYTES_MAX)).unwrap();
-    assert!(!inline.prefers_reference(0));
-    let heap = Message::from_slice(&bytes(1000)).unwrap();
-    assert!(heap.prefers_reference(1000) && !heap.prefers_reference(1001));
-    // SAFETY: the literal lives for good.
-    let constant = unsafe { Message::from_constant(b"abc".as_ptr(), 3) };
-    assert!(constant.prefers_reference(3) && !constant.prefers_reference(4));
-}
-
-#[test]
 fn closed_and_foreign_memory_is_a_fault() {
     let caller = Caller::new(64);
     let mut message = caller.message();

@@ -81,8 +81,8 @@ impl Distributor {
         self.in_message = more;
         if self.collects {
             self.collects = more;
-            match payload {
-                Payload::Bytes(body) if pipes.write_broadcast(body, more).is_ok() => return,
+            match payload.copied_for_connections() {
+                Some(body) if pipes.write_broadcast(body, more).is_ok() => return,
                 _ => self.stop_collecting(pipes),
             }
         }

@@ -1,7 +1,7 @@
-//! A batch: what a lane holds. Frames in ZMTP 3 framing, large bodies by reference behind their header, and typed records.
+//! A batch: what a lane holds. Frames in ZMTP 3 framing, large bodies by reference, and typed records.
 //!
-//! Invariants: the header of a body that rides by reference is the last thing in its chunk; a record stands at a frame
-//! boundary. So a batch without records, written out in order, is a valid ZMTP 3 stream.
+//! Invariant: chunks hold whole frames, so that bodies and records stand at frame boundaries. Written out in order, each body
+//! behind its header, a batch without records is a valid ZMTP 3 stream.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -32,10 +32,10 @@ pub enum Record {
 /// One piece of a batch.
 #[derive(Debug)]
 pub enum Item {
-    /// Frames, or frames and the header of the body that follows.
+    /// Frames.
     Bytes(Vec<u8>),
-    /// The body of the header at the end of the chunk before.
-    Body(Body),
+    /// The body of a frame, and whether its message goes on.
+    Body(Body, bool),
     /// Whole messages by reference.
     Run(Body),
     /// A record.
@@ -88,12 +88,11 @@ impl Batch {
 
     /// Adds a frame whose body rides by reference.
     pub fn push_body(&mut self, body: Body, more: bool) -> Result<()> {
-        let (header, header_len) = encode_header(more, body.len());
-        self.items.try_reserve(2).map_err(|_| Error::NoMemory)?;
-        self.chunk(header_len)?.extend_from_slice(&header[..header_len]);
+        let (_, header_len) = encode_header(more, body.len());
+        self.items.try_reserve(1).map_err(|_| Error::NoMemory)?;
         self.bytes += header_len + body.len();
         self.messages += u64::from(!more);
-        self.items.push_back(Item::Body(body));
+        self.items.push_back(Item::Body(body, more));
         Ok(())
     }
 
@@ -205,7 +204,7 @@ impl Batch {
                 let small = std::mem::replace(last, larger);
                 self.recycle(small);
             }
-            None | Some(Item::Body(_) | Item::Record(_)) if need <= chunk::OWN_MAX => {
+            None | Some(Item::Body(..) | Item::Record(_)) if need <= chunk::OWN_MAX => {
                 let mut first = self.spare.take().unwrap_or_default();
                 first
                     .try_reserve_exact(need.max(chunk::OWN_MIN))
@@ -282,7 +281,7 @@ impl Cursor {
     #[inline]
     pub fn frame_is_next(&mut self) -> bool {
         self.settle();
-        self.offset < self.chunk.len()
+        self.offset < self.chunk.len() || matches!(self.batch.items.front(), Some(Item::Body(..)))
     }
 
     /// Takes the next frame or record.
@@ -293,18 +292,6 @@ impl Cursor {
             return self.take_other();
         };
         let start = self.offset + header_len;
-        if start == self.chunk.len()
-            && let Some(Item::Body(_)) = self.batch.items.front()
-        {
-            self.offset = start;
-            return match self.batch.items.pop_front() {
-                Some(Item::Body(body)) => Next::Frame {
-                    more,
-                    body: BodySlice::Body(body),
-                },
-                _ => Next::Empty,
-            };
-        }
         let end = start + body_len;
         match self.chunk.get(start..end) {
             Some(body) => {
@@ -322,13 +309,9 @@ impl Cursor {
     /// goes through memory.
     #[inline(always)]
     pub fn take_small(&mut self) -> Option<&[u8]> {
-        // At the end of a chunk the header may be that of a body by reference, also of an empty one.
         let &[0, length, ref rest @ ..] = self.chunk.get(self.offset..)? else {
             return None;
         };
-        if rest.is_empty() {
-            return None;
-        }
         let body = rest.get(..usize::from(length))?;
         self.offset += SHORT_HEADER + body.len();
         Some(body)
@@ -338,13 +321,13 @@ impl Cursor {
     #[inline]
     pub fn peek(&mut self) -> Option<&[u8]> {
         self.settle();
-        let (header_len, body_len, _) = self.header()?;
+        let Some((header_len, body_len, _)) = self.header() else {
+            return match self.batch.items.front() {
+                Some(Item::Body(body, _)) if self.offset == self.chunk.len() => Some(body),
+                _ => None,
+            };
+        };
         let start = self.offset + header_len;
-        if start == self.chunk.len()
-            && let Some(Item::Body(body)) = self.batch.items.front()
-        {
-            return Some(body);
-        }
         self.chunk.get(start..start + body_len)
     }
 
@@ -368,7 +351,6 @@ impl Cursor {
         }
     }
 
-    #[cold]
     fn take_other(&mut self) -> Next<'_> {
         if self.offset < self.chunk.len() {
             // Lanes hold whole frames only; should that ever fail, the rest is dropped rather than misread.
@@ -376,6 +358,10 @@ impl Cursor {
         }
         match self.batch.items.pop_front() {
             Some(Item::Record(record)) => Next::Record(record),
+            Some(Item::Body(body, more)) => Next::Frame {
+                more,
+                body: BodySlice::Body(body),
+            },
             _ => Next::Empty,
         }
     }

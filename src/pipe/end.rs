@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::batch::{Batch, Cursor, Next, Record};
 use super::part::{Payload, Target};
-use super::{Backstop, Lane, Lease, Pace, Peer, Pushed, Taken, Wait};
+use super::{Backstop, LARGE_BODY, Lane, Lease, Pace, Peer, Pushed, REFERENCE_MIN, Taken, Wait};
 use crate::error::Result;
 use crate::message::{Body, Message, Metadata};
 use crate::sys::clock;
@@ -32,6 +32,8 @@ pub struct End {
     outgoing: Arc<Lane>,
     peer: Arc<dyn Peer>,
     is_connection: bool,
+    /// Longer bodies ride by reference.
+    reference_min: usize,
     conflates: bool,
     cursor: Cursor,
     metadata: Option<Arc<Metadata>>,
@@ -68,10 +70,16 @@ impl End {
     pub fn new(incoming: Arc<Lane>, outgoing: Arc<Lane>, peer: Arc<dyn Peer>) -> End {
         let limit = outgoing.limit();
         let conflates = incoming.conflates();
+        let reference_min = if peer.is_connection() {
+            LARGE_BODY
+        } else {
+            REFERENCE_MIN
+        };
         End {
             incoming,
             outgoing,
             is_connection: peer.is_connection(),
+            reference_min,
             conflates,
             peer,
             cursor: Cursor::default(),
@@ -238,7 +246,9 @@ impl End {
         if more || self.staging {
             return self.stage(payload, more, pace);
         }
-        let pushed = self.outgoing.push(|batch| payload.push(batch, false))?;
+        let pushed = self
+            .outgoing
+            .push(|batch| payload.push(batch, false, self.reference_min))?;
         self.sent += 1;
         self.announce(pushed, 1, pace);
         Ok(())
@@ -246,7 +256,7 @@ impl End {
 
     /// Writes a part of a message that has several.
     fn stage(&mut self, payload: Payload<'_>, more: bool, pace: &mut Pace) -> Result<()> {
-        payload.push(&mut self.staged, more)?;
+        payload.push(&mut self.staged, more, self.reference_min)?;
         self.staging = more;
         if more {
             return Ok(());

@@ -83,8 +83,12 @@ pub trait Peer: Send + Sync {
     }
 }
 
-/// A body at least this long rides by reference instead of being copied into the batch, in bytes.
+/// A body at least this long rides to a connection by reference instead of being copied into the batch, in bytes.
 pub const LARGE_BODY: usize = 16 * 1024;
+
+/// As [`LARGE_BODY`] between two sockets of a process, where a reference saves two copies; no smaller body need be offered as a
+/// [`Payload::Body`].
+pub const REFERENCE_MIN: usize = 512;
 
 /// The two ends' lanes: `(from a to b, from b to a)` with their high-water marks in messages (0: none).
 pub fn lanes(limit_ab: u32, limit_ba: u32) -> (Arc<Lane>, Arc<Lane>) {

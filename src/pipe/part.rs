@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::batch::{Batch, BodySlice};
+use super::{LARGE_BODY, REFERENCE_MIN};
 use crate::error::Result;
 use crate::message::{Body, Message, Metadata};
 
@@ -11,11 +12,20 @@ use crate::message::{Body, Message, Metadata};
 pub enum Payload<'a> {
     /// To be copied.
     Bytes(&'a [u8]),
-    /// To ride by reference.
+    /// To ride by reference where that pays.
     Body(&'a Body),
 }
 
-impl Payload<'_> {
+impl<'a> Payload<'a> {
+    /// What is in a message.
+    #[inline]
+    pub fn of(message: &'a Message) -> Payload<'a> {
+        match message.body() {
+            Some(body) if rides(body, REFERENCE_MIN) => Payload::Body(body),
+            _ => Payload::Bytes(message.data()),
+        }
+    }
+
     /// The bytes.
     pub fn as_slice(&self) -> &[u8] {
         match self {
@@ -25,12 +35,26 @@ impl Payload<'_> {
     }
 
     #[inline]
-    pub(super) fn push(self, batch: &mut Batch, more: bool) -> Result<()> {
+    pub(super) fn push(self, batch: &mut Batch, more: bool, reference_min: usize) -> Result<()> {
         match self {
-            Payload::Bytes(bytes) => batch.push_frame(bytes, more),
-            Payload::Body(body) => batch.push_body(body.clone(), more),
+            Payload::Body(body) if rides(body, reference_min) => batch.push_body(body.clone(), more),
+            payload => batch.push_frame(payload.as_slice(), more),
         }
     }
+
+    /// The bytes, if they are copied for a connection.
+    pub fn copied_for_connections(&self) -> Option<&[u8]> {
+        match self {
+            Payload::Body(body) if rides(body, LARGE_BODY) => None,
+            payload => Some(payload.as_slice()),
+        }
+    }
+}
+
+/// Whether a body rides by reference where those do that have so many bytes: one with a free function always does, for that may
+/// wait for it.
+fn rides(body: &Body, reference_min: usize) -> bool {
+    body.len() >= reference_min || body.has_free_function()
 }
 
 /// Where a received part goes.

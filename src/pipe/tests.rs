@@ -266,3 +266,18 @@ fn any_mix_of_sizes_and_ways_arrives_as_it_was_sent() {
         }
     }
 }
+
+#[test]
+fn bodies_ride_by_reference_where_that_pays() {
+    let rides = |message: &Message| {
+        let (mut a, mut b, _, _) = pair(0, 0);
+        a.write(Payload::of(message), false).unwrap();
+        let mut received = Message::new();
+        b.receive(&mut Target::Message(&mut received)).unwrap();
+        received.data().as_ptr() == message.data().as_ptr()
+    };
+    let of_size = |len: usize| Message::from_slice(&vec![7; len]).unwrap();
+    assert!(!rides(&of_size(REFERENCE_MIN - 1)) && rides(&of_size(REFERENCE_MIN)));
+    assert!(Payload::of(&of_size(LARGE_BODY - 1)).copied_for_connections().is_some());
+    assert!(Payload::of(&of_size(LARGE_BODY)).copied_for_connections().is_none());
+}

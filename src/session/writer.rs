@@ -15,7 +15,7 @@ use crate::reactor::driver::send_now;
 use crate::reactor::{Segment, SendBuffers};
 use crate::sys::clock;
 use crate::sys::lock::Deferred;
-use crate::zmtp::{decode_header, encode_cancel, encode_subscribe};
+use crate::zmtp::{decode_header, encode_cancel, encode_header, encode_subscribe};
 
 /// What the write half is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -299,7 +299,12 @@ impl WriteHalf {
         while let Some(item) = self.batch.pop() {
             match item {
                 Item::Bytes(bytes) => self.outgoing.push(Segment::Bytes(bytes)),
-                Item::Body(body) | Item::Run(body) => self.outgoing.push(Segment::Body(body)),
+                Item::Body(body, more) => {
+                    let (header, header_len) = encode_header(more, body.len());
+                    self.outgoing.push(Segment::Bytes(header[..header_len].to_vec()));
+                    self.outgoing.push(Segment::Body(body));
+                }
+                Item::Run(frames) => self.outgoing.push(Segment::Body(frames)),
                 Item::Record(record) => {
                     if let Some(bytes) = encode(record, self.minor) {
                         self.outgoing.push(Segment::Bytes(bytes));

@@ -7,7 +7,7 @@ use crate::constants::{ZMQ_DONTWAIT, ZMQ_POLLIN, ZMQ_POLLOUT, ZMQ_REP, ZMQ_SNDMO
 use crate::error::{Error, Result};
 use crate::handle::Reference;
 use crate::message::Message;
-use crate::pipe::{LARGE_BODY, Payload, Target};
+use crate::pipe::{Payload, Target};
 
 /// Messages that are moved in one direction before the other has its turn.
 const BURST_MAX: usize = 1000;
@@ -212,10 +212,5 @@ impl Proxy {
 }
 
 fn send_part(socket: Reference<Socket>, part: Message, flags: i32) -> Result<()> {
-    if part.prefers_reference(LARGE_BODY) {
-        let body = part.into_body()?;
-        calls::send(socket, Payload::Body(&body), flags)
-    } else {
-        calls::send(socket, Payload::Bytes(part.data()), flags)
-    }
+    calls::send(socket, Payload::of(&part), flags)
 }
