@@ -143,13 +143,13 @@ impl Socket {
 
     /// The short way, where that is open.
     #[inline]
-    fn send_in_stream(&mut self, payload: Payload<'_>) -> bool {
+    pub(super) fn send_in_stream(&mut self, payload: Payload<'_>) -> bool {
         let Payload::Bytes(body) = payload else { return false };
         !self.terminated && !self.readiness.is_watched() && self.pipes.stream(body)
     }
 
     #[inline]
-    fn send_now(&mut self, payload: Payload<'_>, more: bool, credit: Credit) -> Result<()> {
+    pub(super) fn send_now(&mut self, payload: Payload<'_>, more: bool, credit: Credit) -> Result<()> {
         self.check()?;
         self.has_sent = true;
         self.pipes.begin_send()?;
@@ -161,7 +161,7 @@ impl Socket {
     }
 
     #[inline]
-    fn receive_now(&mut self, target: &mut Target<'_>) -> Result<bool> {
+    pub(super) fn receive_now(&mut self, target: &mut Target<'_>) -> Result<bool> {
         self.check()?;
         let more = self.pattern.receive(&mut self.pipes, target)?;
         self.receiving_more = more;

@@ -10,6 +10,7 @@ mod endpoints;
 mod leases;
 mod monitor;
 mod options;
+mod parts;
 mod poll;
 mod proxy;
 mod readiness;

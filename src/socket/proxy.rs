@@ -2,6 +2,7 @@
 
 use std::ffi::c_void;
 
+use super::parts::Parts;
 use super::{PollItem, Socket, calls, find, poll};
 use crate::constants::{ZMQ_DONTWAIT, ZMQ_POLLIN, ZMQ_POLLOUT, ZMQ_REP, ZMQ_SNDMORE};
 use crate::error::{Error, Result};
@@ -11,6 +12,8 @@ use crate::pipe::{Payload, Target};
 
 /// Messages that are moved in one direction before the other has its turn.
 const BURST_MAX: usize = 1000;
+/// Messages that are taken from a socket at once.
+const TAKEN_MAX: usize = 100;
 
 /// What went through one side of the proxy.
 #[derive(Default)]
@@ -49,6 +52,7 @@ pub fn proxy(frontend: *mut c_void, backend: *mut c_void, capture: *mut c_void, 
         state: State::Active,
         received: [Traffic::default(), Traffic::default()],
         sent: [Traffic::default(), Traffic::default()],
+        parts: Parts::default(),
     };
     let item = |socket, events: i32| PollItem {
         socket,
@@ -107,6 +111,8 @@ struct Proxy {
     state: State,
     received: [Traffic; 2],
     sent: [Traffic; 2],
+    /// What is being moved.
+    parts: Parts,
 }
 
 impl Proxy {
@@ -141,30 +147,23 @@ impl Proxy {
         } else {
             (self.back, self.front)
         };
-        for _ in 0..BURST_MAX {
-            let mut flags = ZMQ_DONTWAIT;
-            loop {
-                let mut part = Message::new();
-                let more = match calls::receive(source, &mut Target::Message(&mut part), flags) {
-                    Ok(more) => more,
-                    Err(Error::Again) => return Ok(()),
-                    Err(error) => return Err(error),
-                };
-                flags = 0;
-                let bytes = part.len() as u64;
-                self.received[from].bytes += bytes;
-                let send_flags = if more { ZMQ_SNDMORE } else { 0 };
-                if let Some(capture) = self.capture {
-                    send_part(capture, part.share(), send_flags)?;
-                }
-                send_part(sink, part, send_flags)?;
-                self.sent[1 - from].bytes += bytes;
-                if !more {
-                    break;
-                }
+        let mut left = BURST_MAX;
+        while left > 0 {
+            let messages = self.parts.receive(source, left.min(TAKEN_MAX))?;
+            if messages == 0 {
+                return Ok(());
             }
-            self.received[from].messages += 1;
-            self.sent[1 - from].messages += 1;
+            left -= messages;
+            if let Some(capture) = self.capture {
+                self.parts.send_to(capture)?;
+            }
+            self.parts.send_to(sink)?;
+            let bytes = self.parts.bytes();
+            self.parts.release();
+            for traffic in [&mut self.received[from], &mut self.sent[1 - from]] {
+                traffic.messages += messages as u64;
+                traffic.bytes += bytes;
+            }
         }
         Ok(())
     }
@@ -209,8 +208,4 @@ impl Proxy {
         }
         Ok(())
     }
-}
-
-fn send_part(socket: Reference<Socket>, part: Message, flags: i32) -> Result<()> {
-    calls::send(socket, Payload::of(&part), flags)
 }

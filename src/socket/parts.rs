@@ -1,0 +1,94 @@
+//! Many parts at once, for whoever passes messages on: a socket is locked once for all of them.
+
+use std::slice::Iter;
+
+use super::Socket;
+use super::calls::send;
+use crate::constants::ZMQ_SNDMORE;
+use crate::error::{Error, Result};
+use crate::handle::Reference;
+use crate::message::Message;
+use crate::pipe::{Credit, Payload, REFERENCE_MIN, Target};
+
+/// Whole messages on their way from one socket to another. The memory of small parts is used again.
+#[derive(Default)]
+pub(super) struct Parts {
+    parts: Vec<Message>,
+    count: usize,
+}
+
+impl Parts {
+    /// Takes what a socket has, up to so many messages, in place of what was here: how many.
+    pub(super) fn receive(&mut self, socket: Reference<Socket>, messages_max: usize) -> Result<usize> {
+        self.count = 0;
+        let mut guard = socket.lock().ok_or(Error::NotSocket)?;
+        let mut messages = 0;
+        let mut whole = 0;
+        while messages < messages_max {
+            if self.count == self.parts.len() {
+                self.parts.try_reserve(1).map_err(|_| Error::NoMemory)?;
+                self.parts.push(Message::new());
+            }
+            let part = &mut self.parts[self.count];
+            let received = match guard.receive_now(&mut Target::Message(part)) {
+                Err(Error::Again) if messages == 0 && guard.refresh() => guard.receive_now(&mut Target::Message(part)),
+                other => other,
+            };
+            match received {
+                Ok(more) => {
+                    self.count += 1;
+                    if !more {
+                        messages += 1;
+                        whole = self.count;
+                    }
+                }
+                // What is wrong is told by the next call, which finds nothing before it.
+                Err(error) if messages == 0 && error != Error::Again => return Err(error),
+                Err(_) => break,
+            }
+        }
+        self.count = whole;
+        Ok(messages)
+    }
+
+    /// Sends all of them, and waits where the socket takes no more.
+    pub(super) fn send_to(&self, socket: Reference<Socket>) -> Result<()> {
+        let mut parts = self.parts[..self.count].iter();
+        while let Some(stuck) = send_now(socket, &mut parts)? {
+            send(socket, Payload::of(stuck), if stuck.more() { ZMQ_SNDMORE } else { 0 })?;
+        }
+        Ok(())
+    }
+
+    /// The bytes of all of them.
+    pub(super) fn bytes(&self) -> u64 {
+        self.parts[..self.count].iter().map(|part| part.len() as u64).sum()
+    }
+
+    /// Lets go of those that may be referred to elsewhere.
+    pub(super) fn release(&mut self) {
+        let large = |part: &&mut Message| part.len() >= REFERENCE_MIN || part.has_free_function();
+        self.parts[..self.count]
+            .iter_mut()
+            .filter(large)
+            .for_each(Message::clear);
+        self.count = 0;
+    }
+}
+
+/// Sends parts until the socket takes no more: the one that it did not take.
+fn send_now<'a>(socket: Reference<Socket>, parts: &mut Iter<'a, Message>) -> Result<Option<&'a Message>> {
+    let mut guard = socket.lock().ok_or(Error::NotSocket)?;
+    for part in parts {
+        let (payload, more) = (Payload::of(part), part.more());
+        if !more && guard.send_in_stream(payload) {
+            continue;
+        }
+        match guard.send_now(payload, more, Credit::Fresh) {
+            Ok(()) => {}
+            Err(Error::Again) => return Ok(Some(part)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
