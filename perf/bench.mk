@@ -2,7 +2,13 @@
 #
 #   make bench                           five pairs a row, about seven minutes
 #   make bench-smoke                     one short pair a row, under 40 seconds
-#   make bench BENCH_ROWS=tcp            only the rows whose name contains `tcp`
+#   make bench BENCH_ROWS=tcp            only the rows whose name contains `tcp`, or the one whose name this is
+#   make bench BENCH_FLAGS='--save target/bench/results.tsv'
+#                                        also writes the rows into that file
+#   make bench-plot BENCH_RESULTS=target/bench/results.tsv
+#                                        draws docs/throughput.svg and docs/latency.svg of saved rows; without
+#                                        BENCH_RESULTS it measures what they show, about four minutes
+#   make bench-test                      the runner's own tests
 #   make bench BENCH_REFERENCE=/path/to/libzmq.so.5 BENCH_LIBRARY=/path/to/libmonocoque.so BENCH_FLAGS='--pairs 9'
 #
 # It needs a C compiler and Rust. `perf/README.md` says what each row measures.
@@ -15,6 +21,7 @@ BENCH_REFERENCE ?= $(firstword $(wildcard /usr/lib/*-linux-gnu/libzmq.so.5 /usr/
 BENCH_LIBRARY ?= target/release/libmonocoque.so
 BENCH_ROWS ?=
 BENCH_FLAGS ?=
+BENCH_RESULTS ?=
 BENCH_RUN = $(BENCH_DIR)/runner --programs $(BENCH_DIR) --reference '$(BENCH_REFERENCE)' --library '$(BENCH_LIBRARY)' \
 	--rows '$(BENCH_ROWS)' $(BENCH_FLAGS)
 
@@ -22,13 +29,20 @@ BENCH_CC ?= cc
 RUSTC ?= rustc
 BENCH_CFLAGS = -O2 -g -std=gnu11 -Wall -Wextra $(if $(wildcard include/zmq.h),-Iinclude)
 
-.PHONY: bench bench-smoke bench-programs bench-library
+.PHONY: bench bench-smoke bench-plot bench-test bench-programs bench-library
 
 bench: bench-programs bench-library
 	$(BENCH_RUN)
 
 bench-smoke: bench-programs bench-library
 	$(BENCH_RUN) --smoke
+
+bench-plot: $(BENCH_DIR)/runner $(if $(BENCH_RESULTS),,bench-programs bench-library)
+	$(if $(BENCH_RESULTS),,$(BENCH_RUN) --rows throughput,latency --save $(BENCH_DIR)/plot.tsv)
+	$(BENCH_DIR)/runner plot '$(or $(BENCH_RESULTS),$(BENCH_DIR)/plot.tsv)' docs
+
+bench-test: $(BENCH_DIR)/runner-tests
+	$(BENCH_DIR)/runner-tests
 
 bench-programs: $(BENCH_BINARIES) $(BENCH_DIR)/runner
 
@@ -49,3 +63,7 @@ $(BENCH_BINARIES): $(BENCH_DIR)/%: perf/%.c perf/common.c perf/stream.c perf/zmt
 $(BENCH_DIR)/runner: $(wildcard perf/runner/*.rs)
 	mkdir -p $(@D)
 	$(RUSTC) --edition 2024 -O -D warnings -o $@ perf/runner/main.rs
+
+$(BENCH_DIR)/runner-tests: $(wildcard perf/runner/*.rs)
+	mkdir -p $(@D)
+	$(RUSTC) --edition 2024 --test -D warnings -o $@ perf/runner/main.rs

@@ -116,3 +116,51 @@ pub fn all_runs() -> Vec<Run> {
     runs.push(run.row("memory of an idle connection", "bytes_per_connection", "bytes"));
     runs
 }
+
+/// The runs that give the row of this name, or, if there is none, the rows whose name contains one of the parts between
+/// commas; all of them if there are no parts.
+pub fn selected(rows: &str) -> Vec<Run> {
+    let mut runs = all_runs();
+    let is_name = runs.iter().flat_map(|run| &run.rows).any(|row| row.name == rows);
+    let parts: Vec<&str> = rows.split(',').filter(|part| !part.is_empty()).collect();
+    for run in &mut runs {
+        run.rows.retain(|row| match is_name {
+            true => row.name == rows,
+            false => parts.is_empty() || parts.iter().any(|part| row.name.contains(part)),
+        });
+    }
+    runs.retain(|run| !run.rows.is_empty());
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn names(rows: &str) -> Vec<String> {
+        let runs = selected(rows).into_iter();
+        runs.flat_map(|run| run.rows).map(|row| row.name).collect()
+    }
+
+    #[test]
+    fn every_row_has_a_name_of_its_own() {
+        let all = names("");
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+    }
+
+    #[test]
+    fn a_rows_name_selects_that_row_alone() {
+        for name in names("") {
+            assert_eq!(names(&name), [name.as_str()]);
+        }
+    }
+
+    #[test]
+    fn parts_of_names_select_all_that_contain_one() {
+        assert_eq!(names("fan-out,memory").len(), 4);
+        assert_eq!(names("throughput inproc").len(), 4);
+        assert!(names("no such row").is_empty());
+    }
+}

@@ -1,5 +1,6 @@
-//! Medians, ratios and the printed table.
+//! From the values of single runs to medians and ratios.
 
+use crate::results::ResultRow;
 use crate::rows::{Better, Row};
 
 /// The values of one row: a pair for each alternation, reference first.
@@ -28,41 +29,44 @@ impl Measured {
         })
     }
 
-    /// The median over the pairs of how many times better this library is.
-    pub fn ratio(&self) -> f64 {
-        median(self.ratios())
-    }
-
-    /// Prints the row.
-    pub fn print(&self) {
+    /// What the row came to.
+    pub fn result(&self) -> ResultRow {
         let scaled = |value: f64| value / self.row.divisor;
-        let reference = median(self.pairs.iter().map(|pair| scaled(pair.0)));
-        let ours = median(self.pairs.iter().map(|pair| scaled(pair.1)));
-        let lowest = self.ratios().fold(f64::INFINITY, f64::min);
-        let highest = self.ratios().fold(0.0, f64::max);
-        let Row { name, unit, .. } = &self.row;
-        let (reference, ours) = (significant(reference), significant(ours));
-        println!(
-            "| {name:44} | {unit:5} | {reference:>9} | {ours:>9} | {:6.2} | {lowest:.2} to {highest:.2} |",
-            self.ratio()
-        );
+        ResultRow {
+            name: self.row.name.clone(),
+            unit: self.row.unit.to_string(),
+            reference: median(self.pairs.iter().map(|pair| scaled(pair.0))),
+            monocoque: median(self.pairs.iter().map(|pair| scaled(pair.1))),
+            ratio: median(self.ratios()),
+            lowest: self.ratios().fold(f64::INFINITY, f64::min),
+            highest: self.ratios().fold(0.0, f64::max),
+        }
     }
 }
 
-/// Prints the head of the table.
-pub fn print_head() {
-    println!(
-        "| {:44} | unit  | reference | monocoque | times better | lowest to highest |",
-        "what"
-    );
-    println!("|---|---|---|---|---|---|");
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::selected;
 
-fn significant(value: f64) -> String {
-    let decimals = match value.abs() {
-        small if small < 10.0 => 2,
-        small if small < 100.0 => 1,
-        _ => 0,
-    };
-    format!("{value:.decimals$}")
+    fn measured(name: &str, pairs: &[(f64, f64)]) -> Measured {
+        Measured {
+            row: selected(name)[0].rows[0].clone(),
+            pairs: pairs.to_vec(),
+        }
+    }
+
+    #[test]
+    fn ratios_are_of_pairs_and_say_how_many_times_better() {
+        let more = measured("throughput tcp 64 B", &[(1e6, 2e6), (4e6, 4e6), (2e6, 10e6)]).result();
+        assert_eq!((more.ratio, more.lowest, more.highest), (2.0, 1.0, 5.0));
+        assert_eq!((more.reference, more.monocoque), (2.0, 4.0));
+        let less = measured("latency tcp, mean", &[(60.0, 6.0), (40.0, 20.0)]).result();
+        assert_eq!((less.ratio, less.reference, less.monocoque), (6.0, 50.0, 13.0));
+    }
+
+    #[test]
+    fn a_row_without_pairs_has_no_ratio() {
+        assert!(measured("latency tcp, mean", &[]).result().ratio.is_nan());
+    }
 }
