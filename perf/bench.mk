@@ -1,7 +1,7 @@
 # Benchmarks: the same programs alternately on a reference libzmq and on this library.
 #
 #   make bench                           five pairs a row, about seven minutes
-#   make bench-smoke                     one short pair a row, under 40 seconds
+#   make bench-smoke                     one short pair a row, compared with perf/baseline.tsv; under 40 seconds
 #   make bench BENCH_ROWS=tcp            only the rows whose name contains `tcp`, or the one whose name this is
 #   make bench BENCH_FLAGS='--save target/bench/results.tsv'
 #                                        also writes the rows into that file
@@ -21,6 +21,7 @@ BENCH_REFERENCE ?= $(firstword $(wildcard /usr/lib/*-linux-gnu/libzmq.so.5 /usr/
 BENCH_LIBRARY ?= target/release/libmonocoque.so
 BENCH_ROWS ?=
 BENCH_FLAGS ?=
+BENCH_BASELINE ?= perf/baseline.tsv
 BENCH_RESULTS ?=
 BENCH_RUN = $(BENCH_DIR)/runner --programs $(BENCH_DIR) --reference '$(BENCH_REFERENCE)' --library '$(BENCH_LIBRARY)' \
 	--rows '$(BENCH_ROWS)' $(BENCH_FLAGS)
@@ -35,7 +36,7 @@ bench: bench-programs bench-library
 	$(BENCH_RUN)
 
 bench-smoke: bench-programs bench-library
-	$(BENCH_RUN) --smoke
+	$(BENCH_RUN) --smoke --baseline '$(BENCH_BASELINE)'
 
 bench-plot: $(BENCH_DIR)/runner $(if $(BENCH_RESULTS),,bench-programs bench-library)
 	$(if $(BENCH_RESULTS),,$(BENCH_RUN) --rows throughput,latency --save $(BENCH_DIR)/plot.tsv)
@@ -64,6 +65,6 @@ $(BENCH_DIR)/runner: $(wildcard perf/runner/*.rs)
 	mkdir -p $(@D)
 	$(RUSTC) --edition 2024 -O -D warnings -o $@ perf/runner/main.rs
 
-$(BENCH_DIR)/runner-tests: $(wildcard perf/runner/*.rs)
+$(BENCH_DIR)/runner-tests: $(wildcard perf/runner/*.rs) perf/baseline.tsv
 	mkdir -p $(@D)
 	$(RUSTC) --edition 2024 --test -D warnings -o $@ perf/runner/main.rs

@@ -3,8 +3,9 @@
 //!
 //! Needs nothing but the standard library, so that `rustc` alone builds it (`perf/bench.mk`). Fails when both libraries
 //! are the same file, when a process mapped another file than it was given, when a program's own checks of count and
-//! order fail, and when one hangs; the other rows are measured all the same.
+//! order fail, when one hangs, and when a row falls far behind the baseline; the other rows are measured all the same.
 
+mod baseline;
 mod measure;
 mod options;
 mod plot;
@@ -20,6 +21,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::process::ExitCode;
 
+use baseline::Baseline;
 use measure::Bench;
 use options::{Options, USAGE};
 use process::Library;
@@ -56,6 +58,10 @@ fn write(file: &Path, text: &str) -> Result<(), String> {
 fn bench(mut options: Options, work_folder: &Path) -> Result<Vec<String>, String> {
     let programs = options.programs.canonicalize();
     options.programs = programs.map_err(|error| format!("--programs {}: {error}", options.programs.display()))?;
+    let baseline = match &options.baseline {
+        Some(file) => read(file, Baseline::parse)?,
+        None => Baseline::default(),
+    };
     let libraries = [
         prepare(&options.reference, work_folder, "reference")?,
         prepare(&options.library, work_folder, "monocoque")?,
@@ -73,7 +79,7 @@ fn bench(mut options: Options, work_folder: &Path) -> Result<Vec<String>, String
     println!("reference: {}", libraries[0].file.display());
     println!("monocoque: {}", libraries[1].file.display());
     println!("{conditions}\n");
-    let (rows, failures) = Bench::new(&options, &libraries, work_folder).measure();
+    let (rows, failures) = Bench::new(&options, &baseline, &libraries, work_folder).measure();
     if let Some(file) = &options.save {
         write(file, &Results { conditions, rows }.to_text())?;
         println!("saved: {}", file.display());

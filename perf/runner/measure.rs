@@ -1,19 +1,23 @@
-//! Runs the programs in pairs, one run on each library in turn.
+//! Runs the programs in pairs, one run on each library in turn, and judges what the rows came to.
 
 use std::path::Path;
 use std::time::Duration;
 
+use crate::baseline::Baseline;
 use crate::options::Options;
 use crate::process::{Library, execute};
 use crate::results::{self, ResultRow};
-use crate::rows::{Run, selected};
+use crate::rows::{Row, Run, selected};
 use crate::table::Measured;
 
 /// What a run may take beyond its duration: starting, connecting 1000 peers, closing.
 const TIME_LIMIT_S: f64 = 20.0;
+/// So many pairs are measured of a row that has fallen behind the baseline, before it counts as a regression.
+const PAIRS_AGAIN: usize = 5;
 
 pub struct Bench<'a> {
     pub options: &'a Options,
+    pub baseline: &'a Baseline,
     /// The reference, and this library.
     pub libraries: &'a [Library; 2],
     pub work_folder: &'a Path,
@@ -23,9 +27,15 @@ pub struct Bench<'a> {
 }
 
 impl<'a> Bench<'a> {
-    pub fn new(options: &'a Options, libraries: &'a [Library; 2], work_folder: &'a Path) -> Bench<'a> {
+    pub fn new(
+        options: &'a Options,
+        baseline: &'a Baseline,
+        libraries: &'a [Library; 2],
+        work_folder: &'a Path,
+    ) -> Bench<'a> {
         Bench {
             options,
+            baseline,
             libraries,
             work_folder,
             proven: [0, 0],
@@ -40,6 +50,7 @@ impl<'a> Bench<'a> {
         for run in selected(&self.options.rows) {
             let measured = self.repeat(&run, self.options.pairs);
             measured.iter().for_each(ResultRow::print);
+            let measured = self.look_again(run, measured);
             for result in &measured {
                 // A ratio that is no number is no success.
                 if result.ratio.is_nan() || result.ratio < self.options.at_least {
@@ -58,6 +69,32 @@ impl<'a> Bench<'a> {
             self.failures.push("nothing was measured".to_string());
         }
         (rows, self.failures)
+    }
+
+    /// Measures those rows of the run again that missed the baseline. One that misses it again is a failure.
+    fn look_again(&mut self, run: Run, mut results: Vec<ResultRow>) -> Vec<ResultRow> {
+        let baseline = self.baseline;
+        let missed = |row: &Row| {
+            let mut of_row = results.iter().filter(|result| result.name == row.name);
+            of_row.any(|result| baseline.missed(result).is_some())
+        };
+        let rows: Vec<Row> = run.rows.iter().filter(|row| missed(row)).cloned().collect();
+        if rows.is_empty() {
+            return results;
+        }
+        println!("under half of the baseline; {PAIRS_AGAIN} pairs of it:");
+        for again in self.repeat(&Run { rows, ..run }, PAIRS_AGAIN) {
+            again.print();
+            let Some(before) = results.iter_mut().find(|result| result.name == again.name) else {
+                continue;
+            };
+            if let Some(figure) = baseline.missed(&again) {
+                self.failures
+                    .push(regression(before, self.options.pairs, &again, figure));
+            }
+            *before = again;
+        }
+        results
     }
 
     /// The rows of one run, from this many pairs. Nothing if it failed.
@@ -103,5 +140,39 @@ impl<'a> Bench<'a> {
         }
         let [reference, ours] = values;
         Ok(reference.into_iter().zip(ours).collect())
+    }
+}
+
+/// Says which row, what it came to, what it should, and how to measure it alone.
+fn regression(before: &ResultRow, pairs: usize, again: &ResultRow, figure: f64) -> String {
+    format!(
+        "{name}: {:.2} times (pairs: {pairs}), then {:.2} (pairs: {PAIRS_AGAIN}): under half of the baseline's {figure:.2}; \
+         alone: make bench BENCH_ROWS='{name}'",
+        before.ratio,
+        again.ratio,
+        name = again.name,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_regression_names_row_numbers_and_command() {
+        let result = |ratio| ResultRow {
+            name: "cpu a message tcp 64 B, sender".to_string(),
+            unit: "ns".to_string(),
+            reference: 100.0,
+            monocoque: 100.0 / ratio,
+            ratio,
+            lowest: ratio,
+            highest: ratio,
+        };
+        assert_eq!(
+            regression(&result(0.5), 1, &result(0.75), 2.2),
+            "cpu a message tcp 64 B, sender: 0.50 times (pairs: 1), then 0.75 (pairs: 5): under half of the baseline's 2.20; \
+             alone: make bench BENCH_ROWS='cpu a message tcp 64 B, sender'"
+        );
     }
 }

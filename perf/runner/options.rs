@@ -7,6 +7,7 @@ pub const USAGE: &str = "usage: runner --programs FOLDER --reference LIBZMQ --li
   --seconds S      duration of one run (1)
   --rows NAME      only this row, or, if no row has that name: A,B only rows whose name contains one of these
   --at-least R     fail when a row's ratio is lower
+  --baseline FILE  fail when a row's ratio is under half of its figure there, also when it is measured again
   --save FILE      write the rows there, separated by tabs
   --smoke          one short pair for each row
 or:    runner plot FILE FOLDER
@@ -20,6 +21,7 @@ pub struct Options {
     pub seconds: f64,
     pub rows: String,
     pub at_least: f64,
+    pub baseline: Option<PathBuf>,
     pub save: Option<PathBuf>,
 }
 
@@ -34,6 +36,7 @@ impl Options {
             seconds: 1.0,
             rows: String::new(),
             at_least: 0.0,
+            baseline: None,
             save: None,
         };
         while let Some(name) = arguments.next() {
@@ -55,6 +58,7 @@ impl Options {
                 "--seconds" => options.seconds = number()?,
                 "--rows" => options.rows = value,
                 "--at-least" => options.at_least = number()?,
+                "--baseline" => options.baseline = Some(PathBuf::from(value)),
                 "--save" => options.save = Some(PathBuf::from(value)),
                 _ => return Err(USAGE.to_string()),
             }
