@@ -500,7 +500,7 @@ impl End {
         }
         pace.count(messages);
         if pushed.was_empty {
-            let wait = pace.defer_for(&mut self.backstop);
+            let wait = pace.defer_for(&mut self.backstop, messages);
             self.unsent_since_ns = self.backstop.begun_ns();
             match wait {
                 Wait::No => {

@@ -164,19 +164,19 @@ impl Pace {
     #[inline]
     pub fn defer(&mut self, backstop: &mut Backstop) -> Wait {
         backstop.begun_ns = clock::now_ns();
-        if self.is_burst(backstop.begun_ns) {
+        if self.is_burst(backstop.begun_ns, 1) {
             self.wait(backstop)
         } else {
             Wait::No
         }
     }
 
-    /// As [`Pace::defer`] for one connection: where messages seldom come to the same one of many, there is nothing to wait for.
+    /// As [`Pace::defer`] for one connection, and so many messages that came one after the other: where messages seldom come to the same one of many, there is nothing to wait for.
     #[inline]
-    pub(super) fn defer_for(&mut self, backstop: &mut Backstop) -> Wait {
+    pub(super) fn defer_for(&mut self, backstop: &mut Backstop, messages: usize) -> Wait {
         let now_ns = clock::now_ns();
         let since_ns = now_ns.saturating_sub(std::mem::replace(&mut backstop.begun_ns, now_ns));
-        let is_burst = self.is_burst(now_ns);
+        let is_burst = self.is_burst(now_ns, messages as u64);
         if is_burst && (self.connections <= CROWD || since_ns < 2 * self.patience_ns()) {
             self.wait(backstop)
         } else {
@@ -185,13 +185,13 @@ impl Pace {
     }
 
     #[inline]
-    fn is_burst(&mut self, now_ns: u64) -> bool {
+    fn is_burst(&mut self, now_ns: u64, messages: u64) -> bool {
         let since_ns = now_ns.saturating_sub(std::mem::replace(&mut self.last_ns, now_ns));
         let gap_ns = match self.streak {
             0 => BURST_GAP_NS.max(self.crowd * WRITE_NS / 4),
             _ => INTERRUPTION_NS,
         };
-        let is_burst = *self.burst.get_or_insert(since_ns < gap_ns);
+        let is_burst = *self.burst.get_or_insert(since_ns < gap_ns * messages);
         if !is_burst {
             self.burst_since_ns = now_ns;
         }

@@ -11,7 +11,7 @@
 
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Descriptors from this number on are not kept track of.
@@ -32,7 +32,14 @@ static OWNED: Bits = [const { AtomicU64::new(0) }; DESCRIPTORS_MAX / 64];
 static DEFERRED: Bits = [const { AtomicU64::new(0) }; DESCRIPTORS_MAX / 64];
 /// The low half counts the threads that are closing, the high half the forks under way.
 static GATE: AtomicU64 = AtomicU64::new(0);
+/// How many forks lie between the process that first used the library and this one.
+static FORKS: AtomicU32 = AtomicU32::new(0);
 static HANDLERS_ARE_SET: AtomicBool = AtomicBool::new(false);
+
+/// A number that a forked child has a different one of than its parent; no system call.
+pub fn generation() -> u32 {
+    FORKS.load(Ordering::Relaxed)
+}
 
 /// Marks a descriptor as the library's for as long as it lives; to be dropped before the descriptor is closed.
 #[derive(Debug)]
@@ -179,6 +186,7 @@ extern "C" fn after_fork() {
 
 /// In the child, which has one thread: only what a signal handler may call.
 extern "C" fn close_copies() {
+    FORKS.fetch_add(1, Ordering::SeqCst);
     GATE.store(0, Ordering::SeqCst);
     DEFERRED.iter().for_each(|deferred| deferred.store(0, Ordering::SeqCst));
     for (word, owned) in OWNED.iter().enumerate() {

@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::descriptors::Descriptor;
+use super::descriptors::{Descriptor, generation};
 use super::spin::Spin;
 use super::{clock, errno};
 use crate::error::{Error, Result};
@@ -28,6 +28,7 @@ const ENTRIES_FEW: usize = 8;
 pub struct Waiter {
     state: AtomicU32,
     eventfd: Descriptor,
+    /// The process that it belongs to: see [`generation`].
     process: u32,
     spin: Spin,
 }
@@ -52,7 +53,7 @@ impl Waiter {
     ///
     /// Errors: `EMFILE`, `ENFILE`, `ENOMEM` of eventfd(2).
     pub fn mine() -> Result<Arc<Waiter>> {
-        let process = std::process::id();
+        let process = generation();
         let kept = MINE
             .try_with(|mine| mine.borrow().clone().filter(|waiter| waiter.process == process))
             .ok()
