@@ -60,6 +60,7 @@ programs! {
     pubsub
     pushpull
     reqrep
+    streams
     tails
     threads
     timeouts

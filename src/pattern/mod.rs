@@ -72,6 +72,7 @@ impl Pipes {
     /// Takes a pipe out.
     pub fn remove(&mut self, id: PipeId) -> Option<End> {
         self.spill();
+        self.stream.forget(id);
         if self.reminded {
             self.flush();
         }

@@ -77,6 +77,14 @@ impl Pipes {
 }
 
 impl Stream {
+    /// A pipe goes: what it could not be given is lost with it.
+    pub(super) fn forget(&mut self, id: PipeId) {
+        if self.to == id {
+            self.messages = 0;
+            self.frames.clear();
+        }
+    }
+
     /// Whether something has come that the pipe was not given.
     #[inline]
     pub(super) fn holds_messages(&self) -> bool {

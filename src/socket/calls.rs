@@ -145,7 +145,9 @@ impl Socket {
     #[inline]
     pub(super) fn send_in_stream(&mut self, payload: Payload<'_>) -> bool {
         let Payload::Bytes(body) = payload else { return false };
-        !self.terminated && !self.readiness.is_watched() && self.pipes.stream(body)
+        let sent = !self.terminated && !self.readiness.is_watched() && self.pipes.stream(body);
+        self.has_sent |= sent;
+        sent
     }
 
     #[inline]

@@ -166,6 +166,7 @@ impl Socket {
             Kind::Listener(listener, hears, unlink) => {
                 drop(unlink);
                 let linger_ms = self.options.int(Opt::Linger);
+                self.pipes.flush();
                 // What arrived stays readable: each pipe goes once it is read.
                 listener.close(linger_ms);
                 Ok(Closing(vec![hears]))

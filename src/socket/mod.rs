@@ -183,6 +183,8 @@ pub fn close(handle: *const std::ffi::c_void) -> Result<()> {
 impl Socket {
     fn shut_down(mut self) {
         self.run_deferred();
+        // Before the connections hear of the end: what they have then is all they wait for.
+        self.pipes.flush();
         let left = self.shared.inbox.lock().take().unwrap_or_default();
         left.into_iter().for_each(Note::refuse);
         let linger_ms = self.options.int(Opt::Linger);
@@ -272,6 +274,7 @@ impl Socket {
         let Some(end) = self.pipes.end(id) else { return };
         if end.other_end_is_closed() && !self.ending.contains(&id) {
             self.ending.push(id);
+            self.pipes.spill();
         }
         self.remove_ended();
     }

@@ -47,6 +47,7 @@ impl Socket {
         if self.options.flag(Opt::Conflate) && self.options.socket_type() != ZMQ_XPUB {
             return;
         }
+        self.pipes.spill();
         let ids: Vec<_> = self.pipes.ids().collect();
         for id in ids {
             let Some(end) = self.pipes.end(id) else { continue };

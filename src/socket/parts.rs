@@ -8,7 +8,12 @@ use crate::constants::ZMQ_SNDMORE;
 use crate::error::{Error, Result};
 use crate::handle::Reference;
 use crate::message::Message;
-use crate::pipe::{Credit, Payload, REFERENCE_MIN, Target};
+use crate::pipe::{Credit, End, Payload, REFERENCE_MIN, Target};
+
+/// Parts are taken until they have so many bytes.
+const BYTES_MAX: usize = 256 * 1024;
+/// Memory is kept for so many parts.
+const PARTS_KEPT: usize = 1024;
 
 /// Whole messages on their way from one socket to another. The memory of small parts is used again.
 #[derive(Default)]
@@ -24,7 +29,8 @@ impl Parts {
         let mut guard = socket.lock().ok_or(Error::NotSocket)?;
         let mut messages = 0;
         let mut whole = 0;
-        while messages < messages_max {
+        let mut bytes = 0;
+        while messages < messages_max && bytes < BYTES_MAX {
             if self.count == self.parts.len() {
                 self.parts.try_reserve(1).map_err(|_| Error::NoMemory)?;
                 self.parts.push(Message::new());
@@ -36,6 +42,7 @@ impl Parts {
             };
             match received {
                 Ok(more) => {
+                    bytes += part.len();
                     self.count += 1;
                     if !more {
                         messages += 1;
@@ -73,6 +80,7 @@ impl Parts {
             .filter(large)
             .for_each(Message::clear);
         self.count = 0;
+        self.parts.truncate(PARTS_KEPT);
     }
 }
 
@@ -91,4 +99,12 @@ fn send_now<'a>(socket: Reference<Socket>, parts: &mut Iter<'a, Message>) -> Res
         }
     }
     Ok(None)
+}
+
+/// How many messages a socket takes for certain before a call on it waits; 1 if that cannot be told.
+pub(super) fn room(socket: Reference<Socket>) -> Result<usize> {
+    let mut guard = socket.lock().ok_or(Error::NotSocket)?;
+    guard.pipes.spill();
+    let least = guard.pipes.ends().map(End::room).min().unwrap_or(1);
+    Ok(usize::try_from(least).unwrap_or(usize::MAX).max(1))
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::c_void;
 
-use super::parts::Parts;
+use super::parts::{Parts, room};
 use super::{PollItem, Socket, calls, find, poll};
 use crate::constants::{ZMQ_DONTWAIT, ZMQ_POLLIN, ZMQ_POLLOUT, ZMQ_REP, ZMQ_SNDMORE};
 use crate::error::{Error, Result};
@@ -149,7 +149,12 @@ impl Proxy {
         };
         let mut left = BURST_MAX;
         while left > 0 {
-            let messages = self.parts.receive(source, left.min(TAKEN_MAX))?;
+            // No more than can be passed on: the rest is the peers' to hold back.
+            let mut most = left.min(TAKEN_MAX).min(room(sink)?);
+            if let Some(capture) = self.capture {
+                most = most.min(room(capture)?);
+            }
+            let messages = self.parts.receive(source, most)?;
             if messages == 0 {
                 return Ok(());
             }
