@@ -3,11 +3,9 @@
 //! Written by one end (under that end's own lock), read by the other. A reader takes everything at once. Nothing runs under
 //! the lane's lock but appending and swapping.
 
-use std::sync::MutexGuard;
-
 use super::batch::{Batch, Item};
 use crate::error::Result;
-use crate::sys::mutex::Mutex;
+use crate::sys::mutex::{Mutex, MutexGuard};
 
 /// One direction of a pipe.
 #[derive(Debug)]

@@ -9,15 +9,15 @@
 
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::futex;
+use super::sync::atomic::{AtomicU32, Ordering};
 
 const LOCKED: u32 = 1;
 const DEFERRED: u32 = 2;
 const WAITING: u32 = 4;
 /// How often a thread looks again before it sleeps: critical sections are shorter than a sleep and a wake-up.
-const SPINS: u32 = 60;
+const SPINS: u32 = if cfg!(loom) { 1 } else { 60 };
 
 /// What a locked object does when news was left for it.
 pub trait Deferred {
@@ -39,7 +39,17 @@ unsafe impl<T: ?Sized + Send> Sync for Lock<T> {}
 
 impl<T: Deferred> Lock<T> {
     /// A free lock around `value`.
+    #[cfg(not(loom))]
     pub const fn new(value: T) -> Lock<T> {
+        Lock {
+            state: AtomicU32::new(0),
+            value: UnsafeCell::new(value),
+        }
+    }
+
+    /// As above; loom's types are no constants.
+    #[cfg(loom)]
+    pub fn new(value: T) -> Lock<T> {
         Lock {
             state: AtomicU32::new(0),
             value: UnsafeCell::new(value),

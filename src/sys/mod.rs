@@ -13,5 +13,6 @@ pub mod mutex;
 pub mod net;
 pub mod scheduling;
 pub mod spin;
+pub mod sync;
 pub mod thread;
 pub mod waiter;
