@@ -12,7 +12,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::lease::{Holder, Lease, Look};
+use super::lease_word::{Holder, Lease, Look};
 use super::reader::Outcome;
 use super::{Session, life, next_id, reader};
 use crate::error::Result;
