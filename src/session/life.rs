@@ -37,9 +37,6 @@ pub(super) fn of_connection(command: u32, connection: u32) -> u32 {
     command | connection << COMMAND_BITS
 }
 
-/// How long the messages of a burst may stay unsent, in nanoseconds.
-pub(super) const FLUSH_NS: u64 = 80_000;
-
 // Purposes of operations and timers.
 pub(super) const READ: u32 = 0;
 pub(super) const WRITE: u32 = 1;
@@ -129,7 +126,7 @@ impl Handler for Session {
             CLOSE => self.begin_closing(reactor),
             WRITE_FAILED => self.write_failed(reactor),
             RESUME => self.resume(reactor),
-            TICK => reactor.tick(self.next_tick_ns(clock::now_ns(), true).unwrap_or(0), self),
+            TICK => reactor.tick(self.flush_duty.next_tick_ns(clock::now_ns(), true).unwrap_or(0), self),
             BREAK => self.lose(reactor, Loss::Stream(libc::EPROTO)),
             RESOLVED => self.resolved(reactor),
             LEASE => self.watch_lease(reactor),
@@ -205,29 +202,18 @@ impl Handler for Session {
 
     fn tick(self: Arc<Self>, reactor: &mut Reactor) -> Option<u64> {
         let now_ns = clock::now_ns();
-        self.remind_socket(now_ns);
-        if self.waits_for_flush() && now_ns < self.flush_deadline_ns() {
-            return self.next_tick_ns(now_ns, true);
+        if self.flush_duty.take_reminder(now_ns)
+            && let Some(lanes) = self.lanes()
+        {
+            lanes.socket.remind();
         }
-        // A caller that is writing just now is not waited for.
-        let Some(mut writer) = self.writer.try_lock() else {
-            return Some(now_ns + FLUSH_NS);
-        };
-        writer.flush();
-        let needed = writer.needs_reactor();
-        drop(writer);
-        if needed {
-            self.write_by_operation(reactor);
-        }
-        self.end_if_drained(reactor);
-        self.tick_is_due.store(false, Ordering::SeqCst);
-        // What was queued before the flag fell is seen here; what comes after asks for a tick itself.
-        let (stuck, needed) = match self.writer.try_lock() {
-            Some(writer) => (writer.is_stuck(), writer.needs_reactor()),
-            None => (false, true),
-        };
-        let next_ns = self.next_tick_ns(now_ns, needed || self.waits_for_flush() && !stuck);
-        next_ns.filter(|_| !self.tick_is_due.swap(true, Ordering::SeqCst))
+        let waits = || self.waits_for_flush();
+        self.flush_duty.tick(now_ns, waits, &self.writer, |needs_reactor| {
+            if needs_reactor {
+                self.write_by_operation(reactor);
+            }
+            self.end_if_drained(reactor);
+        })
     }
 
     fn turn_ended(self: Arc<Self>) {
@@ -246,40 +232,6 @@ impl Session {
     /// Whether something is in the lane to the connection.
     pub(super) fn waits_for_flush(&self) -> bool {
         self.lanes().is_some_and(|lanes| lanes.to_wire.has_content())
-    }
-
-    /// When the reactor writes what a burst left unsent. A caller that goes on sending does so a little earlier.
-    pub(super) fn flush_deadline_ns(&self) -> u64 {
-        self.deferred_at_ns.load(Ordering::Acquire) + FLUSH_NS
-    }
-
-    /// When the reactor reminds the socket of what it holds back.
-    pub(super) fn reminder_ns(&self) -> Option<u64> {
-        let since_ns = self.remind_at_ns.load(Ordering::SeqCst);
-        (since_ns != 0).then_some(since_ns + FLUSH_NS)
-    }
-
-    /// The next of these times; `writes` says whether there is something to write. A time that the socket was promised is kept
-    /// though nothing is to be written now: it does not ask again before.
-    fn next_tick_ns(&self, now_ns: u64, writes: bool) -> Option<u64> {
-        let flush_ns = writes.then(|| self.flush_deadline_ns());
-        let promise_ns = self.promised_at_ns.load(Ordering::SeqCst) + FLUSH_NS;
-        let promise_ns = (promise_ns > now_ns).then_some(promise_ns);
-        flush_ns.into_iter().chain(promise_ns).chain(self.reminder_ns()).min()
-    }
-
-    fn remind_socket(&self, now_ns: u64) {
-        let since_ns = self.remind_at_ns.load(Ordering::SeqCst);
-        if since_ns == 0 || now_ns < since_ns + FLUSH_NS {
-            return;
-        }
-        // Where this fails, a younger reminder has taken its place.
-        let done = self
-            .remind_at_ns
-            .compare_exchange(since_ns, 0, Ordering::SeqCst, Ordering::SeqCst);
-        if let (Ok(_), Some(lanes)) = (done, self.lanes()) {
-            lanes.socket.remind();
-        }
     }
 
     fn operation_ended(&self, purpose: u32) {

@@ -9,6 +9,7 @@
 mod connect;
 mod crowd;
 mod ending;
+mod flush_duty;
 mod handshake;
 mod lease;
 mod lease_word;
@@ -33,6 +34,7 @@ use crate::reactor::Link;
 use crate::sys::lock::Lock;
 use crate::sys::mutex::Mutex;
 use crate::transport::{IpcEndpoint, SocketSettings, TcpConnect};
+use flush_duty::FlushDuty;
 use lease_word::{Holder, Lease};
 use life::Life;
 use reader::ReadHalf;
@@ -143,15 +145,9 @@ pub struct Session {
     reader: Lock<ReadHalf>,
     writer: Lock<WriteHalf>,
     lanes: Mutex<Option<Lanes>>,
-    tick_is_due: AtomicBool,
+    flush_duty: FlushDuty,
     /// How many connections there were, this one included.
     connection: AtomicU32,
-    /// Since when the oldest message of a burst waits.
-    deferred_at_ns: AtomicU64,
-    /// The last such time that the socket has asked for.
-    promised_at_ns: AtomicU64,
-    /// Since when the socket holds messages back that it is to be reminded of; 0: it does not.
-    remind_at_ns: AtomicU64,
     closing: AtomicBool,
     linger_ms: AtomicI32,
 }
@@ -225,11 +221,8 @@ impl Session {
             writer: Lock::new(WriteHalf::new(weak.clone(), &settings)),
             settings,
             lanes: Mutex::new(None),
-            tick_is_due: AtomicBool::new(false),
+            flush_duty: FlushDuty::default(),
             connection: AtomicU32::new(0),
-            deferred_at_ns: AtomicU64::new(0),
-            promised_at_ns: AtomicU64::new(0),
-            remind_at_ns: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             linger_ms: AtomicI32::new(-1),
         })
@@ -284,15 +277,13 @@ impl Session {
 
     /// The reactor writes what is left a little after this time.
     fn tick_after(self: &Arc<Session>, since_ns: u64) {
-        self.deferred_at_ns.store(since_ns, Ordering::Release);
-        self.tick_at(since_ns + life::FLUSH_NS);
+        self.tick_at(self.flush_duty.defer(since_ns));
     }
 
     /// The reactor looks after this session at this time, or when the socket is to be reminded.
     fn tick_at(self: &Arc<Session>, deadline_ns: u64) {
-        let reminder_ns = self.reminder_ns().unwrap_or(u64::MAX);
-        self.link.ring_at(self.id, deadline_ns.min(reminder_ns));
-        if !self.tick_is_due.swap(true, Ordering::SeqCst) {
+        let ring_at = |ring_ns| self.link.ring_at(self.id, ring_ns);
+        if self.flush_duty.ask(deadline_ns, ring_at) {
             self.link.call(self.clone(), life::TICK);
         }
     }
@@ -335,18 +326,21 @@ impl Peer for Handle {
 
     fn flush_later(&self, since_ns: u64, reminds: bool) {
         if reminds {
-            self.0.remind_at_ns.store(since_ns, Ordering::SeqCst);
+            self.0.flush_duty.remind(since_ns);
         }
-        self.0.promised_at_ns.store(since_ns, Ordering::SeqCst);
+        self.0.flush_duty.promise(since_ns);
         self.0.tick_after(since_ns);
     }
 
     fn remind_later(&self, since_ns: u64) {
-        self.0.remind_at_ns.store(since_ns, Ordering::SeqCst);
+        self.0.flush_duty.remind(since_ns);
         // What waits in the lane goes first.
         let waits = self.0.waits_for_flush();
-        self.0
-            .tick_at(if waits { self.0.flush_deadline_ns() } else { u64::MAX });
+        self.0.tick_at(if waits {
+            self.0.flush_duty.deadline_ns()
+        } else {
+            u64::MAX
+        });
     }
 
     fn closed(&self, linger_ms: i32) {

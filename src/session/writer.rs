@@ -9,6 +9,7 @@
 use std::os::fd::RawFd;
 use std::sync::{Arc, Weak};
 
+use super::flush_duty::Writer;
 use super::{Session, Settings, life};
 use crate::pipe::{Batch, Item, Lane, Peer, Record, Taken};
 use crate::reactor::driver::send_now;
@@ -61,6 +62,16 @@ pub struct WriteHalf {
 impl Deferred for WriteHalf {
     fn run_deferred(&mut self) {
         self.flush();
+    }
+}
+
+impl Writer for WriteHalf {
+    fn is_stuck(&self) -> bool {
+        self.phase != Phase::Open || self.in_flight || self.full
+    }
+
+    fn needs_reactor(&self) -> bool {
+        self.full && !self.caller_waits && self.phase != Phase::Closed
     }
 }
 
@@ -143,11 +154,6 @@ impl WriteHalf {
         self.flush();
     }
 
-    /// Whether nothing can be written before the reactor's operation ends or a connection is there.
-    pub(super) fn is_stuck(&self) -> bool {
-        self.phase != Phase::Open || self.in_flight || self.full
-    }
-
     /// Whether bytes of messages wait for a connection.
     pub(super) fn holds_messages(&self) -> bool {
         !self.left_over.is_empty() || (self.in_flight || !self.outgoing.is_empty()) && !self.outgoing_is_control
@@ -171,11 +177,6 @@ impl WriteHalf {
         if std::mem::take(&mut self.caller_waits) && self.write_all() {
             self.leave_to_reactor();
         }
-    }
-
-    /// Whether the reactor must go on where the kernel took no more.
-    pub(super) fn needs_reactor(&self) -> bool {
-        self.full && !self.caller_waits && self.phase != Phase::Closed
     }
 
     /// No caller will come back.
