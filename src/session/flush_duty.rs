@@ -38,7 +38,8 @@ impl FlushDuty {
 
     /// The socket holds messages back.
     pub(super) fn remind(&self, since_ns: u64) {
-        self.remind_at_ns.store(since_ns, Ordering::SeqCst);
+        // An exchange, as everywhere that both sides write.
+        self.remind_at_ns.swap(since_ns, Ordering::SeqCst);
     }
 
     /// Something waits to be written since this time. Gives the time to ask for.
@@ -110,8 +111,8 @@ impl FlushDuty {
         let needed = held.needs_reactor();
         drop(held);
         wrote(needed);
-        self.tick_is_due.store(false, Ordering::SeqCst);
-        // What was queued before the flag fell is seen here; what comes after asks for a tick itself.
+        // What those left who found the flag set is seen from here on; who comes after asks for a tick.
+        self.tick_is_due.swap(false, Ordering::SeqCst);
         let (stuck, needed) = match writer.try_lock() {
             Some(held) => (held.is_stuck(), held.needs_reactor()),
             None => (false, true),
