@@ -101,6 +101,10 @@ impl Crowd {
         if self.closed.load(Ordering::SeqCst) || members.try_reserve(1).is_err() {
             return false;
         }
+        // It is one already where a thread that read the connection before this one took the lease from the crowd only afterwards.
+        if members.contains_key(&session.id) {
+            return true;
+        }
         let session = session.clone();
         let id = session.id;
         let added = self.epoll.control(libc::EPOLL_CTL_ADD, fd, libc::EPOLLIN as u32, id);
