@@ -125,6 +125,46 @@ static void proxy_waits (void)
     end_context (context);
 }
 
+/* Messages of several parts, of which one is larger than what a proxy takes at once. */
+static void proxy_keeps_messages_whole (void)
+{
+    enum { MESSAGES = 20, SIZE = 700 * 1024 };
+    part ("a proxy and large messages of several parts");
+    static char body[SIZE], received[SIZE];
+    void *context = new_context ();
+    void *sockets[3], *peers[3];
+    for (int i = 0; i < 3; i++) {
+        endpoint_t endpoint;
+        sockets[i] = new_socket (context, i == 0 ? ZMQ_PULL : ZMQ_PUSH);
+        peers[i] = new_socket (context, i == 0 ? ZMQ_PUSH : ZMQ_PULL);
+        bind_fresh (sockets[i], "tcp", endpoint);
+        connect_to (peers[i], endpoint);
+    }
+    pthread_t thread = start (run_proxy, sockets);
+    for (int i = 0; i < MESSAGES; i++) {
+        memset (body, 'a' + i, SIZE);
+        CHECK (zmq_send (peers[0], "head", 4, ZMQ_SNDMORE) == 4);
+        CHECK (zmq_send (peers[0], body, SIZE, ZMQ_SNDMORE) == SIZE);
+        CHECK (zmq_send (peers[0], "tail", 4, 0) == 4);
+    }
+    for (int i = 0; i < MESSAGES; i++)
+        for (int taker = 1; taker < 3; taker++) {
+            memset (body, 'a' + i, SIZE);
+            CHECK (zmq_recv (peers[taker], received, SIZE, 0) == 4 && memcmp (received, "head", 4) == 0);
+            CHECK (int_option (peers[taker], ZMQ_RCVMORE) == 1);
+            CHECK (zmq_recv (peers[taker], received, SIZE, 0) == SIZE && memcmp (received, body, SIZE) == 0);
+            CHECK (int_option (peers[taker], ZMQ_RCVMORE) == 1);
+            CHECK (zmq_recv (peers[taker], received, SIZE, 0) == 4 && memcmp (received, "tail", 4) == 0);
+            CHECK (int_option (peers[taker], ZMQ_RCVMORE) == 0);
+        }
+    printf ("  whole\n");
+    CHECK (zmq_ctx_shutdown (context) == 0);
+    join (thread);
+    for (int i = 0; i < 3; i++)
+        close_socket (peers[i]);
+    end_context (context);
+}
+
 int main (void)
 {
     static const char *const network[] = {"ipc", "tcp"};
@@ -144,5 +184,6 @@ int main (void)
         marks_change (sent[i], 0, 8);
     }
     proxy_waits ();
+    proxy_keeps_messages_whole ();
     return 0;
 }

@@ -10,7 +10,7 @@ use crate::handle::Reference;
 use crate::message::Message;
 use crate::pipe::{Credit, End, Payload, REFERENCE_MIN, Target};
 
-/// Parts are taken until they have so many bytes.
+/// Messages are taken until they have so many bytes.
 const BYTES_MAX: usize = 256 * 1024;
 /// Memory is kept for so many parts.
 const PARTS_KEPT: usize = 1024;
@@ -30,7 +30,8 @@ impl Parts {
         let mut messages = 0;
         let mut whole = 0;
         let mut bytes = 0;
-        while messages < messages_max && bytes < BYTES_MAX {
+        // A message that was begun is taken to its end, however many bytes it has.
+        while whole != self.count || messages < messages_max && bytes < BYTES_MAX {
             if self.count == self.parts.len() {
                 self.parts.try_reserve(1).map_err(|_| Error::NoMemory)?;
                 self.parts.push(Message::new());
@@ -50,7 +51,10 @@ impl Parts {
                     }
                 }
                 // What is wrong is told by the next call, which finds nothing before it.
-                Err(error) if messages == 0 && error != Error::Again => return Err(error),
+                Err(error) if messages == 0 && error != Error::Again => {
+                    self.count = 0;
+                    return Err(error);
+                }
                 Err(_) => break,
             }
         }
