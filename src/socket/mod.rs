@@ -2,8 +2,9 @@
 //!
 //! Everything of a [`Socket`] is under one lock, that of its handle's slot. Connections and peers never wait for it: they put a
 //! [`Note`] into the inbox and notify the lock; whoever holds it applies the notes, at the latest before letting go. Only
-//! non-blocking direct writes are made under the lock. No lock but leaves is taken under it, and it is never waited for
-//! while another lock is held.
+//! non-blocking direct writes, and reads of what callers hold, are made under the lock. It is never waited for while another lock is
+//! held. Under it leaves are taken, the halves of connections, and a crowd's buffer; another socket, which may hold messages back
+//! for this one, is only notified.
 
 mod calls;
 mod endpoints;
