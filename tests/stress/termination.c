@@ -137,7 +137,8 @@ static void act (pthread_t thread)
                 stuck ("signals do not end the call");
             CHECK (pthread_kill (thread, SIGUSR1) == 0);
             signals_sent++;
-            while (atomic_load (&signals_handled) == handled)
+            /* A thread that has ended meanwhile handles none. */
+            while (atomic_load (&signals_handled) == handled && !atomic_load (&finished))
                 sched_yield ();
             wait_until_blocked ();
         }
