@@ -4,19 +4,19 @@
 //! `abi`, `socket`, `pattern`, `hub`, `context`, `session`, `reactor`, `pipe`, `zmtp`, `transport`, `options`, `handle`,
 //! `message`, `sys`; `constants` and `error` may be used by all.
 
-pub mod abi;
+mod abi;
 pub mod constants;
-pub mod context;
+mod context;
 pub mod error;
-pub mod handle;
+mod handle;
 pub mod hub;
-pub mod message;
+mod message;
 pub mod options;
-pub mod pattern;
-pub mod pipe;
-pub mod reactor;
-pub mod session;
-pub mod socket;
-pub mod sys;
-pub mod transport;
+mod pattern;
+mod pipe;
+mod reactor;
+mod session;
+mod socket;
+mod sys;
+mod transport;
 pub mod zmtp;

@@ -112,7 +112,7 @@ impl<T: Deferred + Send> Table<T> {
         if index >= entries {
             return None;
         }
-        Reference::find(self.entry(index), Handle::new(handle.addr()))
+        Reference::find(self.entry(index))
     }
 
     /// Takes the object out, once its lock is free. Its handle and all references to it are dead from then on.

@@ -74,7 +74,6 @@ pub struct Reference<T: 'static> {
     entry: &'static Entry<T>,
     slot: &'static Slot<T>,
     sequence: u64,
-    handle: Handle,
 }
 
 impl<T> Clone for Reference<T> {
@@ -88,14 +87,13 @@ impl<T> Copy for Reference<T> {}
 impl<T: Deferred + Send> Reference<T> {
     /// The object that `entry` leads to at this moment.
     #[inline]
-    pub(super) fn find(entry: &'static Entry<T>, handle: Handle) -> Option<Reference<T>> {
+    pub(super) fn find(entry: &'static Entry<T>) -> Option<Reference<T>> {
         // SAFETY: an entry holds null or a slot of this type, and slots are never freed.
         let slot = unsafe { entry.load(Ordering::Acquire).as_ref() }?;
         Some(Reference {
             entry,
             slot,
             sequence: slot.sequence.load(Ordering::Acquire),
-            handle,
         })
     }
 
@@ -109,7 +107,7 @@ impl<T: Deferred + Send> Reference<T> {
     }
 
     /// Takes the object's lock if nobody holds it. `None` also when the object is gone.
-    #[inline]
+    #[cfg(test)]
     pub fn try_lock(&self) -> Option<Guard<T>> {
         if !self.is_ours() {
             return None;
@@ -122,11 +120,6 @@ impl<T: Deferred + Send> Reference<T> {
         if self.is_ours() {
             self.slot.lock.notify();
         }
-    }
-
-    /// The handle that C knows the object by.
-    pub fn as_ptr(&self) -> *mut c_void {
-        self.handle.as_ptr()
     }
 
     /// Vacates the slot, if the object is still there: from then on its handle leads nowhere.

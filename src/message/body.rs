@@ -103,11 +103,6 @@ impl Body {
         self.len
     }
 
-    /// Whether there are no bytes.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Whether nobody owns the bytes.
     pub(super) fn is_constant(&self) -> bool {
         self.block.is_none()
@@ -285,13 +280,9 @@ impl BodyBuilder {
     }
 
     /// How many bytes have arrived.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.len
-    }
-
-    /// Whether nothing has arrived.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
     }
 
     /// Whether all bytes have arrived.

@@ -17,7 +17,7 @@ use std::fmt;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
-pub use body::{BODY_WINDOW_BYTES_MAX, Body, BodyBuilder, FreeFn};
+pub use body::{Body, BodyBuilder, FreeFn};
 pub use metadata::Metadata;
 
 use crate::error::{Error, Result};

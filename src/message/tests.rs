@@ -3,6 +3,7 @@
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::body::BODY_WINDOW_BYTES_MAX;
 use super::*;
 
 /// A buffer of the caller's, and how often it was given back.

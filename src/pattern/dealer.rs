@@ -114,7 +114,7 @@ mod tests {
         let first = rig.attach();
         rig.send(&["1"]).unwrap();
         rig.hang_up(first);
-        assert!(rig.pipes.is_empty());
+        assert_eq!(rig.pipes.len(), 0);
         assert_eq!((rig.can_send(), rig.send(&["late"])), (false, Err(Error::Again)));
         assert_eq!(rig.attach(), first, "the number of the pipe is used again");
         assert_eq!(rig.remote_reads(first), None);

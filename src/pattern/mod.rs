@@ -113,11 +113,6 @@ impl Pipes {
         self.slots.len() - self.free.len()
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// A pattern wants no more of a pipe: it is closed after the call.
     pub(super) fn refuse(&mut self, id: PipeId) {
         self.refused.push(id);

@@ -14,7 +14,7 @@ mod lease;
 mod pace;
 mod part;
 
-pub use batch::{Batch, BodySlice, Cursor, Item, Next, Record};
+pub use batch::{Batch, BodySlice, Item, Record};
 pub use end::{Credit, End};
 pub use lane::{Lane, Pushed, Taken};
 pub use lease::{Lease, Lent};
@@ -22,7 +22,6 @@ pub use pace::{Backstop, Due, Pace, Wait};
 pub use part::{Payload, Target};
 
 use std::os::fd::RawFd;
-use std::sync::Arc;
 
 /// What one end of a pipe asks of whoever holds the other end. No call waits.
 pub trait Peer: Send + Sync {
@@ -91,7 +90,9 @@ pub const LARGE_BODY: usize = 16 * 1024;
 pub const REFERENCE_MIN: usize = 512;
 
 /// The two ends' lanes: `(from a to b, from b to a)` with their high-water marks in messages (0: none).
-pub fn lanes(limit_ab: u32, limit_ba: u32) -> (Arc<Lane>, Arc<Lane>) {
+#[cfg(test)]
+pub fn lanes(limit_ab: u32, limit_ba: u32) -> (std::sync::Arc<Lane>, std::sync::Arc<Lane>) {
+    use std::sync::Arc;
     (Arc::new(Lane::new(limit_ab)), Arc::new(Lane::new(limit_ba)))
 }
 

@@ -64,7 +64,6 @@ pub struct Link {
     waker: Waker,
     alarm: Arc<Alarm>,
     load: Arc<AtomicUsize>,
-    driver: &'static str,
 }
 
 impl Link {
@@ -91,11 +90,6 @@ impl Link {
     /// How many connections and listeners the reactor serves; the pool gives new ones to the least loaded.
     pub fn load(&self) -> &AtomicUsize {
         &self.load
-    }
-
-    /// The driver's name: `"io_uring"` or `"epoll"`.
-    pub fn driver(&self) -> &'static str {
-        self.driver
     }
 }
 
@@ -124,7 +118,6 @@ impl Running {
                         waker: driver.waker(),
                         alarm: alarm.clone(),
                         load: Arc::new(AtomicUsize::new(0)),
-                        driver: driver.name(),
                     };
                     drop(ready.send(Ok(link)));
                     Reactor::new(driver, receiver, alarm).run();

@@ -84,11 +84,6 @@ impl Listener {
         (listener, hears)
     }
 
-    /// What other parts know the listener by.
-    pub fn id(&self) -> u64 {
-        self.id
-    }
-
     /// Stops listening and closes the descriptor.
     pub fn close(self: &Arc<Listener>, linger_ms: i32) {
         self.linger_ms.store(linger_ms, Ordering::Release);

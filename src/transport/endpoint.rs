@@ -49,6 +49,7 @@ impl Endpoint {
     }
 
     /// The text that this was parsed from.
+    #[cfg(test)]
     pub fn text(&self) -> Vec<u8> {
         let (transport, address) = match self {
             Endpoint::Tcp(endpoint) => ("tcp://", &endpoint.address),

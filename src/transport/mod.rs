@@ -13,7 +13,7 @@ pub mod resolver;
 pub mod settings;
 pub mod tcp;
 
-pub use endpoint::{Endpoint, IpcEndpoint, TcpConnect, TcpEndpoint};
+pub use endpoint::{Endpoint, IpcEndpoint, TcpConnect};
 pub use settings::{Keepalive, SocketSettings};
 
 use std::io;

@@ -90,6 +90,7 @@ pub fn local_endpoint(socket: impl AsFd) -> Result<String> {
 }
 
 /// The peer's end as an endpoint text.
+#[cfg(test)]
 pub fn remote_endpoint(socket: impl AsFd) -> Result<String> {
     Ok(endpoint_text(&internet(
         SockRef::from(&socket).peer_addr().map_err(os_error)?,

@@ -325,6 +325,7 @@ impl EpollDriver {
 }
 
 impl Driver for EpollDriver {
+    #[cfg(test)]
     fn name(&self) -> &'static str {
         "epoll"
     }

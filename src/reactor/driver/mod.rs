@@ -99,6 +99,7 @@ pub enum Completion {
 /// have several operations at once (say a receive, a send and a poll), but at most one receive and one send.
 pub trait Driver {
     /// `"io_uring"` or `"epoll"`.
+    #[cfg(test)]
     fn name(&self) -> &'static str;
 
     /// A handle with which other threads end a [`Driver::wait`].

@@ -372,6 +372,7 @@ impl UringDriver {
 }
 
 impl Driver for UringDriver {
+    #[cfg(test)]
     fn name(&self) -> &'static str {
         "io_uring"
     }
