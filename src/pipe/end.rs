@@ -236,6 +236,7 @@ impl End {
     }
 
     /// As [`End::write_at_pace`] for a message that is no part of a burst.
+    #[cfg(test)]
     pub fn write(&mut self, payload: Payload<'_>, more: bool) -> Result<()> {
         self.write_at_pace(payload, more, &mut Pace::default())
     }
@@ -467,6 +468,13 @@ impl End {
     #[cold]
     fn look_for_credit(&mut self, credit: Credit) -> bool {
         if self.is_connection {
+            // What the kernel took since is room enough, as long as nobody who may not wait asks.
+            if credit == Credit::Fresh && self.has_unsent() {
+                (self.credit, self.limit) = self.outgoing.credit();
+                if !self.is_full() {
+                    return true;
+                }
+            }
             // Never wait, or drop, with something unsent.
             self.flush();
             let now = clock::now_ns();
@@ -500,7 +508,7 @@ impl End {
         }
         pace.count(messages);
         if pushed.was_empty {
-            let wait = pace.defer_for(&mut self.backstop, messages);
+            let wait = pace.defer_for(&mut self.backstop, messages, self.credit_at_ns);
             self.unsent_since_ns = self.backstop.begun_ns();
             match wait {
                 Wait::No => {

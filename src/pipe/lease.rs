@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Peer;
 
-/// A connection that the calling thread reads: it watches the descriptor, and calls [`Lease::read`] when it is ready. Or one that
+/// A connection that the calling thread reads: it watches the descriptor, and calls [`Lease::drive`] when it is ready. Or one that
 /// takes no more, which it watches until that has changed.
 pub struct Lease {
     peer: Arc<dyn Peer>,
@@ -63,9 +63,11 @@ impl Lease {
         self.has_more
     }
 
-    /// Reads what is there into the pipe. False: the lease is over.
-    pub fn read(&self) -> bool {
+    /// Reads what is there into the pipe, or writes what is left. False: the lease is over.
+    pub fn drive(&self) -> bool {
         if self.writes {
+            // The kernel takes some long before it says so to who watches: of a local socket only when most of its buffer is free.
+            self.peer.wait_to_write();
             return true;
         }
         let lent = self.peer.read_lent();

@@ -5,7 +5,7 @@
 //! write to each would take belongs to a burst, and what is collected waits for about as long as that takes, or twice as long in
 //! a burst that goes on. Else the caller would do nothing but write, and every write be small.
 
-use crate::sys::clock;
+use crate::sys::{alarm, clock};
 
 /// A message this soon after the last write belongs to a burst, in nanoseconds.
 const BURST_GAP_NS: u64 = 3_000;
@@ -23,11 +23,9 @@ const STREAM: u64 = 16;
 const STREAK_MAX: u32 = 4;
 /// A gap shorter than this, in nanoseconds, is taken for such an interruption in a burst that goes on.
 const INTERRUPTION_NS: u64 = 5_000_000;
-/// When a burst has lasted for so long, in nanoseconds, ...
+/// When a burst has lasted for so long, in nanoseconds, the deadline for what its sender may leave behind is not set for every batch:
+/// to set a timer may cost more than a write.
 const LASTING_NS: u64 = 200_000;
-/// ... the deadline for what its sender may leave behind is put off by this, so that it need not be for every batch: to set a timer
-/// may cost as much as a write.
-const SLACK_NS: u64 = 250_000;
 /// However many they are, nothing waits for longer, in nanoseconds.
 const FLUSH_AGE_MAX_NS: u64 = 2_000_000;
 
@@ -172,9 +170,11 @@ impl Pace {
     }
 
     /// As [`Pace::defer`] for one connection, and so many messages that came one after the other: where messages seldom come to the same one of many, there is nothing to wait for.
+    /// What was written until `written_ns`, to make room for them, took time that is no gap in a burst.
     #[inline]
-    pub(super) fn defer_for(&mut self, backstop: &mut Backstop, messages: usize) -> Wait {
+    pub(super) fn defer_for(&mut self, backstop: &mut Backstop, messages: usize, written_ns: u64) -> Wait {
         let now_ns = clock::now_ns();
+        self.last_ns = self.last_ns.max(written_ns);
         let since_ns = now_ns.saturating_sub(std::mem::replace(&mut backstop.begun_ns, now_ns));
         let is_burst = self.is_burst(now_ns, messages as u64);
         if is_burst && (self.connections <= CROWD || since_ns < 2 * self.patience_ns()) {
@@ -204,10 +204,10 @@ impl Pace {
             self.unsent_since_ns = now_ns;
         }
         let lasts = now_ns.saturating_sub(self.burst_since_ns) > LASTING_NS;
-        let slack_ns = if lasts { SLACK_NS } else { 0 };
-        if now_ns + slack_ns / 2 < backstop.until_ns {
+        if now_ns < backstop.until_ns {
             return Wait::Yes;
         }
+        let slack_ns = if lasts { alarm::slack_ns() } else { 0 };
         backstop.until_ns = now_ns + slack_ns.max(self.patience_ns() - FLUSH_AGE_NS);
         Wait::Until(backstop.until_ns)
     }

@@ -73,6 +73,16 @@ pub enum Target<'a> {
 }
 
 impl Target<'_> {
+    /// The length of the part that it was filled with.
+    #[inline]
+    pub fn len(&self) -> usize {
+        match self {
+            Target::Message(message) => message.len(),
+            Target::Buffer { len, .. } => *len,
+            Target::Discard => 0,
+        }
+    }
+
     /// Puts one part into the target.
     #[inline]
     pub fn fill(&mut self, body: BodySlice<'_>, more: bool, metadata: Option<&Arc<Metadata>>) -> Result<()> {

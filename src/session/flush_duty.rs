@@ -24,22 +24,27 @@ pub(super) struct FlushDuty {
     tick_is_due: AtomicBool,
     /// Since when the oldest message of a burst waits.
     deferred_at_ns: AtomicU64,
-    /// The last such time that the socket has asked for.
+    /// The last such time that was asked for by who relies on it.
     promised_at_ns: AtomicU64,
     /// Since when the socket holds messages back that it is to be reminded of; 0: it does not.
     remind_at_ns: AtomicU64,
 }
 
 impl FlushDuty {
-    /// The socket left something in the lane, and does not ask again before it is to be written.
+    /// Something was left in the lane by who does not ask again before it is to be written.
     pub(super) fn promise(&self, since_ns: u64) {
-        self.promised_at_ns.store(since_ns, Ordering::SeqCst);
+        self.promised_at_ns.fetch_max(since_ns, Ordering::SeqCst);
     }
 
     /// The socket holds messages back.
     pub(super) fn remind(&self, since_ns: u64) {
         // An exchange, as everywhere that both sides write.
         self.remind_at_ns.swap(since_ns, Ordering::SeqCst);
+    }
+
+    /// Whether a tick that the socket has asked for is still to come: what its own calls leave need not ask for another.
+    pub(super) fn is_promised(&self, now_ns: u64) -> bool {
+        self.promised_at_ns.load(Ordering::SeqCst) + FLUSH_NS > now_ns
     }
 
     /// Something waits to be written since this time. Gives the time to ask for.

@@ -280,6 +280,15 @@ impl Session {
         self.tick_at(self.flush_duty.defer(since_ns));
     }
 
+    /// As [`Session::tick_after`] for what the kernel did not take; a tick that is promised already is enough.
+    /// For who has waited for the kernel and goes on, it comes later.
+    fn tick_for_rest(self: &Arc<Session>, now_ns: u64, slack_ns: u64) {
+        if !self.flush_duty.is_promised(now_ns) {
+            self.flush_duty.promise(now_ns + slack_ns);
+            self.tick_after(now_ns + slack_ns);
+        }
+    }
+
     /// The reactor looks after this session at this time, or when the socket is to be reminded.
     fn tick_at(self: &Arc<Session>, deadline_ns: u64) {
         let ring_at = |ring_ns| self.link.ring_at(self.id, ring_ns);

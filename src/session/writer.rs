@@ -14,8 +14,8 @@ use super::{Session, Settings, life};
 use crate::pipe::{Batch, Item, Lane, Peer, Record, Taken};
 use crate::reactor::driver::send_now;
 use crate::reactor::{Segment, SendBuffers};
-use crate::sys::clock;
 use crate::sys::lock::Deferred;
+use crate::sys::{alarm, clock};
 use crate::zmtp::{decode_header, encode_cancel, encode_header, encode_subscribe};
 
 /// What the write half is doing.
@@ -162,7 +162,7 @@ impl WriteHalf {
     /// Writes until nothing is left or the kernel takes no more; then the reactor goes on, unless a caller does before.
     pub(super) fn flush(&mut self) {
         if !self.full && self.write_all() {
-            self.leave_to_reactor();
+            self.leave_to_reactor(0);
         }
     }
 
@@ -175,7 +175,7 @@ impl WriteHalf {
     /// The caller is back.
     pub(super) fn end_wait(&mut self) {
         if std::mem::take(&mut self.caller_waits) && self.write_all() {
-            self.leave_to_reactor();
+            self.leave_to_reactor(alarm::slack_ns());
         }
     }
 
@@ -184,9 +184,9 @@ impl WriteHalf {
         self.caller_waits = false;
     }
 
-    fn leave_to_reactor(&self) {
+    fn leave_to_reactor(&self, slack_ns: u64) {
         if let Some(session) = self.session.upgrade() {
-            session.tick_after(clock::now_ns());
+            session.tick_for_rest(clock::now_ns(), slack_ns);
         }
     }
 

@@ -141,7 +141,7 @@ impl Socket {
     #[cold]
     fn read_held(&mut self) {
         // The connections notify this socket, which is locked: what they have to say is applied here.
-        self.leases.held.retain(Lease::read);
+        self.leases.held.retain(Lease::drive);
         self.run_deferred();
     }
 }
@@ -153,15 +153,15 @@ pub(super) fn wait_reading(
     leases: &mut [Option<Vec<Lease>>],
     watched: &mut [Watched],
 ) -> Result<bool> {
-    let mut read_all = || {
+    let mut drive_all = || {
         leases
             .iter_mut()
             .flatten()
-            .for_each(|leases| leases.retain(Lease::read))
+            .for_each(|leases| leases.retain(Lease::drive))
     };
     if !watched.is_empty() {
-        read_all();
-    } else if waiter.spin(deadline_ns, &mut read_all) {
+        drive_all();
+    } else if waiter.spin(deadline_ns, &mut drive_all) {
         return Ok(true);
     }
     let mut few = [Watched::default(); PIPES_MAX];
@@ -185,7 +185,7 @@ pub(super) fn wait_reading(
     watched.copy_from_slice(&all[..watched.len()]);
     for (place, lease) in all[watched.len()..].iter().zip(leases.iter().flatten().flatten()) {
         if place.found != 0 {
-            lease.read();
+            lease.drive();
         }
     }
     waited

@@ -87,6 +87,8 @@ pub struct Socket {
     has_sent: bool,
     /// Parts received since a receiving call last waited.
     received: u32,
+    /// Their bytes.
+    received_bytes: usize,
     terminated: bool,
 }
 
@@ -149,6 +151,7 @@ pub fn open(context: &Arc<Context>, socket_type: i32) -> Result<Handle> {
         waited_ns: 0,
         has_sent: false,
         received: 0,
+        received_bytes: 0,
         terminated: false,
     };
     for row in ROWS {

@@ -5,14 +5,32 @@
 #![allow(unsafe_code, reason = "timerfd is a C function")]
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::descriptors::Descriptor;
 use super::mutex::Mutex;
-use super::{errno, waiter};
+use super::{clock, errno, waiter};
 use crate::error::{Error, Result};
 
 /// Waits for nobody in particular: no deadline is put off for it.
 pub const SHARED: u64 = 0;
+
+/// What setting an alarm took lately, in nanoseconds: a running mean. On a virtual machine it may be fifty times what it is elsewhere.
+static COST_NS: AtomicU64 = AtomicU64::new(0);
+/// A call that seems to have taken longer was interrupted: it counts for this, in nanoseconds.
+const COST_MAX_NS: u64 = 30_000;
+/// The weight of the last call in the mean is one in this.
+const COST_WEIGHT: u64 = 8;
+
+/// A deadline that is set again and again is put off by so many times what that costs ...
+const SLACK_COSTS: u64 = 24;
+/// ... but by no more than this, in nanoseconds.
+const SLACK_MAX_NS: u64 = 400_000;
+
+/// By how much, in nanoseconds, a deadline is put off by who keeps setting it, so that this costs a small share of the time.
+pub fn slack_ns() -> u64 {
+    SLACK_MAX_NS.min(SLACK_COSTS * COST_NS.load(Ordering::Relaxed))
+}
 
 /// A deadline for one thread.
 #[derive(Debug)]
@@ -86,8 +104,15 @@ impl Alarm {
                 tv_nsec: (deadline_ns % 1_000_000_000).max(1) as libc::c_long,
             },
         };
+        let begun_ns = clock::now_ns();
         // SAFETY: the value is a live local; the old one is not asked for.
         unsafe { libc::timerfd_settime(self.fd(), libc::TFD_TIMER_ABSTIME, &value, std::ptr::null_mut()) };
+        let took_ns = (clock::now_ns() - begun_ns).min(COST_MAX_NS);
+        let before_ns = COST_NS.load(Ordering::Relaxed);
+        COST_NS.store(
+            before_ns - before_ns / COST_WEIGHT + took_ns / COST_WEIGHT,
+            Ordering::Relaxed,
+        );
     }
 }
 
