@@ -563,6 +563,14 @@ ZMQ_EXPORT int zmq_term(void *context);
 ZMQ_EXPORT int zmq_ctx_destroy(void *context);
 
 /**
+ * Stores how often the library did something since the process began: `flushes`, `writes`, `reads`, `sleeps`, `wakes`,
+ * `background_wakes`, `background_waits`, `alarms`. 0, or -1 with `EINVAL` for another name, or `EFAULT`. Not part of libzmq.
+ */
+ZMQ_EXPORT
+int monocoque_counter(const char *name,
+                      uint64_t *value);
+
+/**
  * The calling thread's `errno`. Source: zmq_errno(3).
  */
 ZMQ_EXPORT int zmq_errno(void);

@@ -64,6 +64,13 @@ fn closed_contexts_and_sockets_leave_nothing_behind() {
 }
 
 #[test]
+fn writes_wake_ups_and_alarms_are_rare_beside_messages() {
+    for library in support::ours() {
+        succeed("counters", &[], &library);
+    }
+}
+
+#[test]
 fn a_hundred_idle_sockets_cost_nothing() {
     for library in support::ours() {
         succeed("idle", &[&number(2, 10)], &library);

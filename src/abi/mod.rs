@@ -4,6 +4,7 @@
 
 pub mod atomic_counter;
 pub mod context;
+pub mod counters;
 pub mod entry;
 pub mod info;
 pub mod message;

@@ -178,6 +178,12 @@ impl Pipes {
         }
     }
 
+    /// Whether messages were put off since this was last asked.
+    #[inline]
+    pub fn left_some(&mut self) -> bool {
+        self.pace.take_left()
+    }
+
     /// Writes what is unsent since before a time. Pipes that have nothing unsent any more stay in the list until the next flush.
     fn flush_older(&mut self, oldest_ns: u64) {
         let mut wrote = false;

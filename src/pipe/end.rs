@@ -11,6 +11,7 @@ use super::{Backstop, LARGE_BODY, Lane, Lease, Pace, Peer, Pushed, REFERENCE_MIN
 use crate::error::Result;
 use crate::message::{Body, Message, Metadata};
 use crate::sys::clock;
+use crate::sys::counters::{Counter, count};
 
 /// A burst is written when it has this many bytes.
 const WRITE_BATCH: usize = 128 * 1024;
@@ -366,6 +367,7 @@ impl End {
     pub fn flush(&mut self) {
         if self.has_unsent() {
             self.unsent_since_ns = 0;
+            count(Counter::Flushes);
             self.peer.flush();
         }
     }

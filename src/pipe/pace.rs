@@ -77,6 +77,8 @@ pub struct Pace {
     /// When the burst began.
     burst_since_ns: u64,
     wrote: bool,
+    /// A message was put off since that was last asked.
+    left: bool,
     /// How many connections there are.
     connections: u64,
     /// How many of them are written to in turn.
@@ -198,7 +200,14 @@ impl Pace {
         is_burst
     }
 
+    /// Whether a message was put off since this was last asked.
+    #[inline]
+    pub fn take_left(&mut self) -> bool {
+        std::mem::take(&mut self.left)
+    }
+
     fn wait(&mut self, backstop: &mut Backstop) -> Wait {
+        self.left = true;
         let now_ns = backstop.begun_ns;
         if self.unsent_since_ns == 0 {
             self.unsent_since_ns = now_ns;

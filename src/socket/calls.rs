@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Socket;
 use super::leases::wait_reading;
+use super::{Socket, left_behind};
 use crate::constants::{ZMQ_DONTWAIT, ZMQ_POLLIN, ZMQ_POLLOUT, ZMQ_SNDMORE};
 use crate::error::{Error, Result};
 use crate::handle::{Guard, Reference};
@@ -102,6 +102,7 @@ fn wait<R>(
         guard.wait_here(&waiter);
         // A change between the last try and the registration would have been applied by this thread itself: it holds the lock.
         drop(guard);
+        left_behind::send();
         if !leases.iter().flatten().any(Lease::has_more) {
             spin::pause(pause_ns);
         }
@@ -160,6 +161,9 @@ impl Socket {
         self.pipes.begin_send()?;
         let sent = self.pattern.send(&mut self.pipes, payload, more, credit);
         self.pipes.end_send();
+        if self.pipes.left_some() {
+            left_behind::leave(&self.shared);
+        }
         sent?;
         self.changed_by_call();
         Ok(())

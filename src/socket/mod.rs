@@ -9,6 +9,7 @@
 mod calls;
 mod endpoints;
 mod leases;
+mod left_behind;
 mod monitor;
 mod options;
 mod parts;
@@ -328,6 +329,7 @@ impl Socket {
 
     fn wait_here(&mut self, waiter: &Arc<Waiter>) {
         self.pipes.flush();
+        left_behind::forget(&self.shared);
         self.readiness.add(waiter.clone());
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use std::sync::Arc;
 
 use super::leases::wait_reading;
-use super::{Socket, find};
+use super::{Socket, find, left_behind};
 use crate::constants::*;
 use crate::error::{Error, Result};
 use crate::handle::Reference;
@@ -57,14 +57,14 @@ pub fn poll(items: &mut [PollItem], timeout_ms: i64) -> Result<i32> {
     loop {
         waiter.prepare();
         let looked = look(items, &sockets, false, |socket, wanted| {
-            socket.pipes.flush();
-            socket.readiness.add(waiter.clone());
+            socket.wait_here(&waiter);
             let reads = few && wanted & ZMQ_POLLIN != 0;
             if !few {
                 socket.give_leases_back();
             }
             leases.push(if reads { socket.take_leases() } else { None });
         });
+        left_behind::send();
         let waited = match looked {
             Ok(0) => wait_reading(&waiter, deadline, &mut leases, &mut watched),
             _ => waiter.wait_for_descriptors(&mut watched).map(|()| true),

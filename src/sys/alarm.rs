@@ -7,6 +7,7 @@
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::counters::{Counter, count};
 use super::descriptors::Descriptor;
 use super::mutex::Mutex;
 use super::{clock, errno, waiter};
@@ -104,6 +105,7 @@ impl Alarm {
                 tv_nsec: (deadline_ns % 1_000_000_000).max(1) as libc::c_long,
             },
         };
+        count(Counter::Alarms);
         let begun_ns = clock::now_ns();
         // SAFETY: the value is a live local; the old one is not asked for.
         unsafe { libc::timerfd_settime(self.fd(), libc::TFD_TIMER_ABSTIME, &value, std::ptr::null_mut()) };

@@ -4,6 +4,7 @@ pub mod alarm;
 #[cfg(test)]
 pub mod child;
 pub mod clock;
+pub mod counters;
 pub mod descriptors;
 pub mod epoll;
 pub mod errno;

@@ -11,6 +11,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::counters::{Counter, count};
 use super::descriptors::{Descriptor, generation};
 use super::spin::Spin;
 use super::{clock, errno};
@@ -83,6 +84,7 @@ impl Waiter {
     /// There is news for the thread.
     pub fn notify(&self) {
         if self.state.swap(NOTIFIED, Ordering::SeqCst) == ASLEEP {
+            count(Counter::Wakes);
             signal(self.eventfd.as_raw_fd());
         }
     }
@@ -121,6 +123,9 @@ impl Waiter {
             .state
             .compare_exchange(AWAKE, ASLEEP, Ordering::SeqCst, Ordering::SeqCst)
             .is_ok();
+        if sleeps {
+            count(Counter::Sleeps);
+        }
         let found = poll(entries, if sleeps { deadline_ns } else { Some(0) });
         self.state.swap(AWAKE, Ordering::SeqCst);
         if entries[0].revents != 0 {

@@ -8,6 +8,7 @@ use std::fmt;
 use std::os::fd::RawFd;
 
 use crate::message::Body;
+use crate::sys::counters::{Counter, count};
 
 /// Segments that one system call takes at most. The kernel's own limit (`IOV_MAX`) is 1024.
 pub const SEGMENTS_PER_SEND_MAX: usize = 64;
@@ -192,9 +193,10 @@ impl fmt::Debug for SendBuffers {
 /// The value of `errno`, `EAGAIN` where the socket takes nothing; see `sendmsg(2)`.
 pub fn send_now(fd: RawFd, buffers: &SendBuffers) -> Result<usize, i32> {
     let mut vectors = [EMPTY_VECTOR; SEGMENTS_PER_SEND_MAX];
-    let count = buffers.io_vectors(&mut vectors);
-    let header = message_header(vectors.as_mut_ptr(), count);
+    let vector_count = buffers.io_vectors(&mut vectors);
+    let header = message_header(vectors.as_mut_ptr(), vector_count);
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    count(Counter::Writes);
     // SAFETY: the header and the vectors are live locals, and the segments they point to are borrowed for the call.
     uninterrupted(|| unsafe { libc::syscall(libc::SYS_sendmsg, fd, &raw const header, flags) })
 }
@@ -206,6 +208,7 @@ pub fn send_now(fd: RawFd, buffers: &SendBuffers) -> Result<usize, i32> {
 pub fn receive_now(fd: RawFd, buffer: &mut [u8]) -> Result<usize, i32> {
     let none = std::ptr::null_mut::<libc::c_void>();
     let (start, length) = (buffer.as_mut_ptr(), buffer.len());
+    count(Counter::Reads);
     // SAFETY: the kernel writes at most `length` bytes into the slice, which is borrowed for the call.
     uninterrupted(|| unsafe { libc::syscall(libc::SYS_recvfrom, fd, start, length, libc::MSG_DONTWAIT, none, none) })
 }

@@ -22,6 +22,7 @@ use super::{
     Completion, Driver, Interest, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, ReceivedBuffer, SendBuffers, Token, Waker,
 };
 use crate::error::Error;
+use crate::sys::counters::{self, Counter};
 use crate::sys::epoll::Epoll;
 
 /// Events taken per turn.
@@ -298,6 +299,7 @@ impl EpollDriver {
                 .map(Timespec::from);
             let pointer = time.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
             let no_mask = std::ptr::null::<libc::sigset_t>();
+            counters::count(Counter::BackgroundWaits);
             // SAFETY: the kernel writes at most `EVENTS_MAX` events into the array of that length, and reads the time, a
             // live local or none; no signal mask.
             let count = unsafe {

@@ -22,6 +22,7 @@ use super::table::{Table, admit};
 use super::{
     Completion, Driver, Interest, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, ReceivedBuffer, SendBuffers, Token, Waker,
 };
+use crate::sys::counters::{self, Counter};
 use crate::sys::descriptors::Mark;
 
 /// Completion queue entries handed out per turn.
@@ -176,6 +177,7 @@ impl UringDriver {
         let arguments = SubmitArgs::new();
         let arguments = time.as_ref().map_or(arguments, |time| arguments.timespec(time));
         let submit = u32::try_from(self.ring.submission().len()).unwrap_or(SUBMISSIONS);
+        counters::count(Counter::BackgroundWaits);
         // SAFETY: the flags say that the argument is an `io_uring_getevents_arg`, which `SubmitArgs` is; it and the time
         // are live locals. The submitted entries are sound as `flush` says.
         let entered = unsafe {

@@ -13,6 +13,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::sys::counters::{Counter, count};
 use crate::sys::descriptors::Descriptor;
 
 const AWAKE: u32 = 0;
@@ -37,6 +38,7 @@ impl Waker {
         if self.shared.state.swap(NOTIFIED, Ordering::SeqCst) != ASLEEP {
             return;
         }
+        count(Counter::BackgroundWakes);
         let one = 1_u64;
         // SAFETY: the kernel reads eight bytes from a live local. The eventfd is non-blocking, and its count cannot reach
         // the limit where a write fails.
