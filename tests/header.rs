@@ -115,7 +115,11 @@ fn every_stable_function_is_declared_with_its_prototype() {
     let foreign = declared.matches("ZMQ_EXPORT").count() - declared.matches("define ZMQ_EXPORT").count() - 1;
     let own = declared.matches(" monocoque_").count();
     assert!(declared.contains("int monocoque_counter("));
-    assert_eq!((foreign, own), (71, 1), "functions in the header, all told, and those beyond libzmq's");
+    assert_eq!(
+        (foreign, own),
+        (71, 1),
+        "functions in the header, all told, and those beyond libzmq's"
+    );
 }
 
 #[test]
