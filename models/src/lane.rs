@@ -118,7 +118,9 @@ impl Socket {
 }
 
 impl Deferred for Socket {
-    fn run_deferred(&mut self) {
+    type After = ();
+
+    fn run_deferred(&mut self, _after: &mut ()) {
         if self.reminded.swap(false, Ordering::Acquire) {
             self.spill();
         }

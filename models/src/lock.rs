@@ -28,7 +28,9 @@ struct Object {
 }
 
 impl Deferred for Object {
-    fn run_deferred(&mut self) {
+    type After = ();
+
+    fn run_deferred(&mut self, _after: &mut ()) {
         for (note, applied) in self.notes.iter().zip(&self.applied) {
             applied.set(note.load(Ordering::Relaxed));
         }

@@ -162,8 +162,10 @@ struct TimerSet {
 }
 
 impl Deferred for TimerSet {
+    type After = ();
+
     /// Nobody leaves work for a timer set.
-    fn run_deferred(&mut self) {}
+    fn run_deferred(&mut self, _after: &mut ()) {}
 }
 
 impl TimerSet {

@@ -27,7 +27,9 @@ pub static CONTEXTS: Table<Entry> = Table::new(Region::Contexts);
 pub struct Entry(pub Arc<Context>);
 
 impl Deferred for Entry {
-    fn run_deferred(&mut self) {}
+    type After = ();
+
+    fn run_deferred(&mut self, _after: &mut ()) {}
 }
 
 /// A socket, as its context sees it.

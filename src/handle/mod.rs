@@ -59,8 +59,10 @@ struct Vacancies<T: 'static> {
 }
 
 impl<T> Deferred for Vacancies<T> {
+    type After = ();
+
     /// Nobody leaves work for the list.
-    fn run_deferred(&mut self) {}
+    fn run_deferred(&mut self, _after: &mut ()) {}
 }
 
 impl<T> Table<T> {

@@ -44,9 +44,11 @@ pub(super) struct Slot<T: 'static> {
 struct Content<T>(Option<T>);
 
 impl<T: Deferred> Deferred for Content<T> {
-    fn run_deferred(&mut self) {
+    type After = T::After;
+
+    fn run_deferred(&mut self, after: &mut T::After) {
         if let Some(object) = &mut self.0 {
-            object.run_deferred();
+            object.run_deferred(after);
         }
     }
 }

@@ -23,7 +23,9 @@ impl Object {
 }
 
 impl Deferred for Object {
-    fn run_deferred(&mut self) {
+    type After = ();
+
+    fn run_deferred(&mut self, _after: &mut ()) {
         self.number += self.news.swap(0, Ordering::AcqRel);
     }
 }

@@ -11,7 +11,7 @@ use crate::sys::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 const FLUSH_NS: u64 = 80_000;
 
 /// The write half, as a tick sees it. Its deferred work is to write what is in the lane.
-pub(super) trait Writer: Deferred {
+pub(super) trait Writer: Deferred<After = ()> {
     /// Whether nothing can be written before the reactor's operation ends or a connection is there.
     fn is_stuck(&self) -> bool;
     /// Whether the reactor must go on where the kernel took no more.
@@ -112,7 +112,7 @@ impl FlushDuty {
         let Some(mut held) = writer.try_lock() else {
             return Some(now_ns + FLUSH_NS);
         };
-        held.run_deferred();
+        held.run_deferred(&mut ());
         let needed = held.needs_reactor();
         drop(held);
         wrote(needed);

@@ -81,8 +81,10 @@ pub struct ReadHalf {
 }
 
 impl Deferred for ReadHalf {
+    type After = ();
+
     // The reactor alone drives this half for now; it is told by commands.
-    fn run_deferred(&mut self) {}
+    fn run_deferred(&mut self, _after: &mut ()) {}
 }
 
 impl ReadHalf {

@@ -60,7 +60,9 @@ pub struct WriteHalf {
 }
 
 impl Deferred for WriteHalf {
-    fn run_deferred(&mut self) {
+    type After = ();
+
+    fn run_deferred(&mut self, _after: &mut ()) {
         self.flush();
     }
 }

@@ -12,7 +12,7 @@ use crate::pattern::PipeId;
 use crate::pipe::{End, Lease, Peer};
 use crate::session::{Crowd, Owner, least_loaded};
 use crate::sys::lock::Deferred;
-use crate::sys::waiter::{Waiter, Watched};
+use crate::sys::waiter::{Waiter, Wakes, Watched};
 
 /// Of a socket that ever had more pipes, the connections are read together.
 pub(super) const PIPES_MAX: usize = 4;
@@ -142,7 +142,7 @@ impl Socket {
     fn read_held(&mut self) {
         // The connections notify this socket, which is locked: what they have to say is applied here.
         self.leases.held.retain(Lease::drive);
-        self.run_deferred();
+        self.run_deferred(&mut Wakes::default());
     }
 }
 

@@ -35,7 +35,7 @@ use crate::pipe::{End, Peer};
 use crate::session::{Crowd, Event, Owner, next_id};
 use crate::sys::lock::Deferred;
 use crate::sys::mutex::Mutex;
-use crate::sys::waiter::Waiter;
+use crate::sys::waiter::{Waiter, Wakes};
 use endpoints::Endpoints;
 use leases::Leases;
 use monitor::{Monitor, Report};
@@ -187,7 +187,7 @@ pub fn close(handle: *const std::ffi::c_void) -> Result<()> {
 
 impl Socket {
     fn shut_down(mut self) {
-        self.run_deferred();
+        self.run_deferred(&mut Wakes::default());
         // Before the connections hear of the end: what they have then is all they wait for.
         self.pipes.flush();
         let left = self.shared.inbox.lock().take().unwrap_or_default();
@@ -310,6 +310,10 @@ impl Socket {
     /// Something may have changed for those who wait: they look again.
     fn changed(&mut self) {
         self.readiness.wake_all();
+        self.signal_rise();
+    }
+
+    fn signal_rise(&mut self) {
         if self.readiness.is_watched() {
             let now = if self.terminated { -1 } else { self.ready_events() };
             self.readiness.signal_rise(now);
@@ -335,7 +339,9 @@ impl Socket {
 }
 
 impl Deferred for Socket {
-    fn run_deferred(&mut self) {
+    type After = Wakes;
+
+    fn run_deferred(&mut self, wakes: &mut Wakes) {
         loop {
             let mut notes = std::mem::take(&mut self.inbox);
             match self.shared.inbox.lock().as_mut() {
@@ -349,7 +355,8 @@ impl Deferred for Socket {
             notes.drain(..).for_each(|note| self.apply(note));
             self.inbox = notes;
         }
-        self.changed();
+        self.readiness.wake_all_later(wakes);
+        self.signal_rise();
     }
 }
 

@@ -10,7 +10,7 @@ use super::Socket;
 use crate::constants::{ZMQ_POLLIN, ZMQ_POLLOUT};
 use crate::error::Result;
 use crate::sys::descriptors::Descriptor;
-use crate::sys::waiter::{Waiter, drain, new_eventfd, signal};
+use crate::sys::waiter::{Waiter, Wakes, drain, new_eventfd, signal};
 
 /// Who waits for a socket.
 #[derive(Default)]
@@ -31,6 +31,11 @@ impl Readiness {
 
     pub(super) fn wake_all(&mut self) {
         self.waiters.iter().for_each(|waiter| waiter.notify());
+    }
+
+    /// As [`Readiness::wake_all`], when `wakes` is dropped.
+    pub(super) fn wake_all_later(&mut self, wakes: &mut Wakes) {
+        self.waiters.iter().for_each(|waiter| waiter.notify_later(wakes));
     }
 
     pub(super) fn is_watched(&self) -> bool {

@@ -21,8 +21,11 @@ const SPINS: u32 = if cfg!(loom) { 1 } else { 60 };
 
 /// What a locked object does when news was left for it.
 pub trait Deferred {
+    /// What is left to do once the lock is free: dropping it does that. Who is woken under a lock runs into it.
+    type After: Default;
+
     /// Applies everything that was queued for the object. Runs under the lock.
-    fn run_deferred(&mut self);
+    fn run_deferred(&mut self, after: &mut Self::After);
 }
 
 /// A mutual-exclusion lock with a deferred-work bit.
@@ -127,12 +130,13 @@ impl<T: Deferred> Lock<T> {
 
     #[cold]
     fn unlock_slow(&self) {
+        let mut after = T::After::default();
         loop {
             let seen = self.state.load(Ordering::Relaxed);
             if seen & DEFERRED != 0 {
                 self.state.fetch_and(!DEFERRED, Ordering::Acquire);
                 // SAFETY: this thread still holds the lock, and its guard's reference is gone.
-                unsafe { (*self.value.get()).run_deferred() };
+                unsafe { (*self.value.get()).run_deferred(&mut after) };
             } else if self
                 .state
                 .compare_exchange(seen, 0, Ordering::Release, Ordering::Relaxed)
@@ -196,7 +200,9 @@ mod tests {
     }
 
     impl Deferred for Sum {
-        fn run_deferred(&mut self) {
+        type After = ();
+
+        fn run_deferred(&mut self, _after: &mut ()) {
             self.total += self.inbox.swap(0, Ordering::AcqRel);
         }
     }

@@ -34,6 +34,18 @@ pub struct Waiter {
     spin: Spin,
 }
 
+/// Threads that are woken when this is dropped.
+#[derive(Debug, Default)]
+pub struct Wakes {
+    waiters: Vec<Arc<Waiter>>,
+}
+
+impl Drop for Wakes {
+    fn drop(&mut self) {
+        self.waiters.iter().for_each(|waiter| waiter.wake());
+    }
+}
+
 /// A descriptor to wait for beside the waiter.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Watched {
@@ -84,9 +96,24 @@ impl Waiter {
     /// There is news for the thread.
     pub fn notify(&self) {
         if self.state.swap(NOTIFIED, Ordering::SeqCst) == ASLEEP {
-            count(Counter::Wakes);
-            signal(self.eventfd.as_raw_fd());
+            self.wake();
         }
+    }
+
+    /// As [`Waiter::notify`]; if the thread sleeps it is woken when `wakes` is dropped.
+    pub fn notify_later(self: &Arc<Waiter>, wakes: &mut Wakes) {
+        if self.state.swap(NOTIFIED, Ordering::SeqCst) != ASLEEP {
+            return;
+        }
+        match wakes.waiters.try_reserve(1) {
+            Ok(()) => wakes.waiters.push(self.clone()),
+            Err(_) => self.wake(),
+        }
+    }
+
+    fn wake(&self) {
+        count(Counter::Wakes);
+        signal(self.eventfd.as_raw_fd());
     }
 
     /// Looks again for a moment, as long as that has paid, by `look` and for news; true when there is some.

@@ -107,12 +107,14 @@ impl Half {
     fn end_operation(&mut self) {
         self.in_flight = false;
         self.written += std::mem::take(&mut self.outgoing);
-        self.run_deferred();
+        self.run_deferred(&mut ());
     }
 }
 
 impl Deferred for Half {
-    fn run_deferred(&mut self) {
+    type After = ();
+
+    fn run_deferred(&mut self, _after: &mut ()) {
         if !self.full && self.write_all() {
             self.shared.tick_after(self.shared.now_ns());
         }
