@@ -148,6 +148,13 @@ impl SendBuffers {
         self.spares.pop()
     }
 
+    /// What is to be sent, where that is in one segment.
+    fn only_segment(&self) -> Option<&[u8]> {
+        let mut left = self.segments.range(self.next.0..);
+        let (first, None) = (left.next()?, left.next()) else { return None };
+        first.bytes().get(self.next.1..)
+    }
+
     /// Fills `vectors` with what comes next and says how many it filled. The pointers are good while the segments are
     /// queued, also when this value moves.
     pub(super) fn io_vectors(&self, vectors: &mut [libc::iovec; SEGMENTS_PER_SEND_MAX]) -> usize {
@@ -192,11 +199,17 @@ impl fmt::Debug for SendBuffers {
 /// # Errors
 /// The value of `errno`, `EAGAIN` where the socket takes nothing; see `sendmsg(2)`.
 pub fn send_now(fd: RawFd, buffers: &SendBuffers) -> Result<usize, i32> {
+    count(Counter::Writes);
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    if let Some(bytes) = buffers.only_segment() {
+        let none = std::ptr::null::<libc::c_void>();
+        let (start, length) = (bytes.as_ptr(), bytes.len());
+        // SAFETY: the kernel reads from the slice, which is borrowed for the call.
+        return uninterrupted(|| unsafe { libc::syscall(libc::SYS_sendto, fd, start, length, flags, none, 0) });
+    }
     let mut vectors = [EMPTY_VECTOR; SEGMENTS_PER_SEND_MAX];
     let vector_count = buffers.io_vectors(&mut vectors);
     let header = message_header(vectors.as_mut_ptr(), vector_count);
-    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-    count(Counter::Writes);
     // SAFETY: the header and the vectors are live locals, and the segments they point to are borrowed for the call.
     uninterrupted(|| unsafe { libc::syscall(libc::SYS_sendmsg, fd, &raw const header, flags) })
 }
