@@ -42,9 +42,14 @@ impl FlushDuty {
         self.remind_at_ns.swap(since_ns, Ordering::SeqCst);
     }
 
-    /// Whether a tick that the socket has asked for is still to come: what its own calls leave need not ask for another.
-    pub(super) fn is_promised(&self, now_ns: u64) -> bool {
-        self.promised_at_ns.load(Ordering::SeqCst) + FLUSH_NS > now_ns
+    /// The kernel took not all: as [`FlushDuty::promise`] and [`FlushDuty::defer`], unless a tick that was promised is still to come,
+    /// which is enough.
+    pub(super) fn defer_rest(&self, now_ns: u64, slack_ns: u64) -> Option<u64> {
+        if self.promised_at_ns.load(Ordering::SeqCst) + FLUSH_NS > now_ns {
+            return None;
+        }
+        self.promise(now_ns + slack_ns);
+        Some(self.defer(now_ns + slack_ns))
     }
 
     /// Something waits to be written since this time. Gives the time to ask for.

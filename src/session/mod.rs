@@ -280,12 +280,10 @@ impl Session {
         self.tick_at(self.flush_duty.defer(since_ns));
     }
 
-    /// As [`Session::tick_after`] for what the kernel did not take; a tick that is promised already is enough.
-    /// For who has waited for the kernel and goes on, it comes later.
+    /// The reactor writes what the kernel did not take, a little later. Who has waited for the kernel and goes on gives it some slack.
     fn tick_for_rest(self: &Arc<Session>, now_ns: u64, slack_ns: u64) {
-        if !self.flush_duty.is_promised(now_ns) {
-            self.flush_duty.promise(now_ns + slack_ns);
-            self.tick_after(now_ns + slack_ns);
+        if let Some(deadline_ns) = self.flush_duty.defer_rest(now_ns, slack_ns) {
+            self.tick_at(deadline_ns);
         }
     }
 

@@ -24,6 +24,10 @@ pub const MODELS: &[Model] = &[
     ),
     ("flush: a kernel is full once a tick has written", a_kernel_fills),
     ("flush: what was promised is kept", a_promise_is_kept),
+    (
+        "flush: a promise covers what the kernel did not take",
+        a_promise_covers_what_is_left,
+    ),
     ("flush: what is held back is reminded of", a_reminder),
 ];
 
@@ -115,8 +119,11 @@ impl Deferred for Half {
     type After = ();
 
     fn run_deferred(&mut self, _after: &mut ()) {
-        if !self.full && self.write_all() {
-            self.shared.tick_after(self.shared.now_ns());
+        if !self.full
+            && self.write_all()
+            && let Some(deadline_ns) = self.shared.duty.defer_rest(self.shared.now_ns(), 0)
+        {
+            self.shared.tick_at(deadline_ns);
         }
     }
 }
@@ -334,21 +341,28 @@ fn a_kernel_fills() {
 }
 
 fn a_promise_is_kept() {
-    let connection = Connection::new(0, 0);
+    keep_a_promise(&Connection::new(0, 0));
+}
+
+fn a_promise_covers_what_is_left() {
+    keep_a_promise(&Connection::new(0, 1));
+}
+
+fn keep_a_promise(connection: &Arc<Connection>) {
     let until_ns = START_NS + SLACK_NS;
     connection.push();
     connection.flush_later(until_ns, false);
-    let sender = spawn(&connection, move |connection| {
+    let sender = spawn(connection, move |connection| {
         connection.writer.notify();
         // As `Pace::wait`: the clock is read once the message is there.
         if connection.push() {
             let now_ns = connection.shared.now_ns();
-            if now_ns + SLACK_NS / 2 >= until_ns {
+            if now_ns >= until_ns {
                 connection.flush_later(now_ns + SLACK_NS, false);
             }
         }
     });
-    let mut reactor = Reactor::new(&connection);
+    let mut reactor = Reactor::new(connection);
     reactor.turn();
     reactor.turn_in_time();
     sender.join().unwrap();

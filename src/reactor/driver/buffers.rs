@@ -151,7 +151,9 @@ impl SendBuffers {
     /// What is to be sent, where that is in one segment.
     fn only_segment(&self) -> Option<&[u8]> {
         let mut left = self.segments.range(self.next.0..);
-        let (first, None) = (left.next()?, left.next()) else { return None };
+        let (first, None) = (left.next()?, left.next()) else {
+            return None;
+        };
         first.bytes().get(self.next.1..)
     }
 
