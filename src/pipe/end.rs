@@ -56,6 +56,10 @@ pub struct End {
     credit: u64,
     limit: u32,
     credit_at_ns: u64,
+    /// The pipe was full when it was last looked at.
+    was_full: bool,
+    /// When a message was last written, or waited, for want of room.
+    made_room_ns: u64,
     /// Since when something is unsent; 0: nothing is.
     unsent_since_ns: u64,
     backstop: Backstop,
@@ -98,6 +102,8 @@ impl End {
             credit: 0,
             limit,
             credit_at_ns: 0,
+            was_full: false,
+            made_room_ns: 0,
             unsent_since_ns: 0,
             backstop: Backstop::default(),
             streams: false,
@@ -441,7 +447,9 @@ impl End {
         if !self.is_connection || self.closed {
             return None;
         }
-        self.unsent_since_ns = 0;
+        if std::mem::take(&mut self.unsent_since_ns) != 0 {
+            count(Counter::Flushes);
+        }
         Lease::to_write(&self.peer)
     }
 
@@ -478,8 +486,12 @@ impl End {
                 }
             }
             // Never wait, or drop, with something unsent.
+            let writes = self.has_unsent();
             self.flush();
             let now = clock::now_ns();
+            if writes || std::mem::take(&mut self.was_full) {
+                self.made_room_ns = now;
+            }
             if credit == Credit::Recent && now - self.credit_at_ns < CREDIT_IVL_NS {
                 return false;
             }
@@ -489,7 +501,8 @@ impl End {
         if !self.limit_waits || acknowledged != self.credit {
             (self.credit, self.limit, self.limit_waits) = (acknowledged, limit, false);
         }
-        !self.is_full()
+        self.was_full = self.is_full();
+        !self.was_full
     }
 
     fn tell_read(&mut self) {
@@ -510,7 +523,7 @@ impl End {
         }
         pace.count(messages);
         if pushed.was_empty {
-            let wait = pace.defer_for(&mut self.backstop, messages, self.credit_at_ns);
+            let wait = pace.defer_for(&mut self.backstop, messages, self.made_room_ns);
             self.unsent_since_ns = self.backstop.begun_ns();
             match wait {
                 Wait::No => {

@@ -14,6 +14,8 @@ pub struct Lease {
     writes: bool,
     has_more: bool,
     full: Cell<bool>,
+    /// It was just made: the connection takes no more for certain.
+    fresh: Cell<bool>,
 }
 
 /// What reading a connection has come to.
@@ -49,6 +51,7 @@ impl Lease {
             writes,
             has_more: false,
             full: Cell::new(false),
+            fresh: Cell::new(writes),
         }
     }
 
@@ -67,7 +70,9 @@ impl Lease {
     pub fn drive(&self) -> bool {
         if self.writes {
             // The kernel takes some long before it says so to who watches: of a local socket only when most of its buffer is free.
-            self.peer.wait_to_write();
+            if !self.fresh.replace(false) {
+                self.peer.wait_to_write();
+            }
             return true;
         }
         let lent = self.peer.read_lent();

@@ -39,7 +39,7 @@ pub trait Peer: Send + Sync {
     fn flush(&self) {
         self.readable();
     }
-    /// Write what is in the lane within the flush deadline (about 50 µs) after this time; and call [`Peer::remind`] of this side if
+    /// Write what is in the lane within the flush deadline (about 80 µs) after this time; and call [`Peer::remind`] of this side if
     /// `reminds` says so.
     fn flush_later(&self, _since_ns: u64, _reminds: bool) {
         self.readable();

@@ -172,11 +172,11 @@ impl Pace {
     }
 
     /// As [`Pace::defer`] for one connection, and so many messages that came one after the other: where messages seldom come to the same one of many, there is nothing to wait for.
-    /// What was written until `written_ns`, to make room for them, took time that is no gap in a burst.
+    /// The time until `made_room_ns`, which it took to make room for them, is no gap in a burst.
     #[inline]
-    pub(super) fn defer_for(&mut self, backstop: &mut Backstop, messages: usize, written_ns: u64) -> Wait {
+    pub(super) fn defer_for(&mut self, backstop: &mut Backstop, messages: usize, made_room_ns: u64) -> Wait {
         let now_ns = clock::now_ns();
-        self.last_ns = self.last_ns.max(written_ns);
+        self.last_ns = self.last_ns.max(made_room_ns);
         let since_ns = now_ns.saturating_sub(std::mem::replace(&mut backstop.begun_ns, now_ns));
         let is_burst = self.is_burst(now_ns, messages as u64);
         if is_burst && (self.connections <= CROWD || since_ns < 2 * self.patience_ns()) {

@@ -342,7 +342,8 @@ impl Reactor {
             } else {
                 SHARED
             };
-            self.alarm.set(owner, next_ns);
+            // A caller may have asked for less since it rang.
+            self.alarm.set_at_latest(owner, next_ns);
         }
     }
 

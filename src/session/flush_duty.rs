@@ -45,7 +45,7 @@ impl FlushDuty {
     /// The kernel took not all: as [`FlushDuty::promise`] and [`FlushDuty::defer`], unless a tick that was promised is still to come,
     /// which is enough.
     pub(super) fn defer_rest(&self, now_ns: u64, slack_ns: u64) -> Option<u64> {
-        if self.promised_at_ns.load(Ordering::SeqCst) + FLUSH_NS > now_ns {
+        if self.promise_ns(now_ns).is_some() {
             return None;
         }
         self.promise(now_ns + slack_ns);
@@ -58,11 +58,18 @@ impl FlushDuty {
         since_ns + FLUSH_NS
     }
 
-    /// Asks for a tick at this time, or when the socket is to be reminded, by setting the alarm with `ring_at`. True: the reactor
-    /// must be told.
-    pub(super) fn ask(&self, deadline_ns: u64, ring_at: impl FnOnce(u64)) -> bool {
-        ring_at(deadline_ns.min(self.reminder_ns().unwrap_or(u64::MAX)));
+    /// Asks for a tick at this time, or when one was promised or the socket is to be reminded, by setting the alarm with `ring_at`.
+    /// True: the reactor must be told.
+    pub(super) fn ask(&self, now_ns: u64, deadline_ns: u64, ring_at: impl FnOnce(u64)) -> bool {
+        let others = self.promise_ns(now_ns).into_iter().chain(self.reminder_ns());
+        ring_at(others.fold(deadline_ns, u64::min));
         self.must_tell()
+    }
+
+    /// When a tick comes that was promised.
+    fn promise_ns(&self, now_ns: u64) -> Option<u64> {
+        let promise_ns = self.promised_at_ns.load(Ordering::SeqCst) + FLUSH_NS;
+        (promise_ns > now_ns).then_some(promise_ns)
     }
 
     fn must_tell(&self) -> bool {
@@ -84,9 +91,8 @@ impl FlushDuty {
     /// though nothing is to be written now: it does not ask again before.
     pub(super) fn next_tick_ns(&self, now_ns: u64, writes: bool) -> Option<u64> {
         let flush_ns = writes.then(|| self.deadline_ns());
-        let promise_ns = self.promised_at_ns.load(Ordering::SeqCst) + FLUSH_NS;
-        let promise_ns = (promise_ns > now_ns).then_some(promise_ns);
-        flush_ns.into_iter().chain(promise_ns).chain(self.reminder_ns()).min()
+        let others = self.promise_ns(now_ns).into_iter().chain(self.reminder_ns());
+        flush_ns.into_iter().chain(others).min()
     }
 
     /// Reactor: whether the socket is to be reminded now.

@@ -31,6 +31,7 @@ pub use listener::{Listener, least_loaded};
 
 use crate::pipe::{End, Lane, Lent, Peer};
 use crate::reactor::Link;
+use crate::sys::clock;
 use crate::sys::lock::Lock;
 use crate::sys::mutex::Mutex;
 use crate::transport::{IpcEndpoint, SocketSettings, TcpConnect};
@@ -290,7 +291,7 @@ impl Session {
     /// The reactor looks after this session at this time, or when the socket is to be reminded.
     fn tick_at(self: &Arc<Session>, deadline_ns: u64) {
         let ring_at = |ring_ns| self.link.ring_at(self.id, ring_ns);
-        if self.flush_duty.ask(deadline_ns, ring_at) {
+        if self.flush_duty.ask(clock::now_ns(), deadline_ns, ring_at) {
             self.link.call(self.clone(), life::TICK);
         }
     }

@@ -2,7 +2,7 @@
 //! lock: an application thread inside a send, or the reactor.
 //!
 //! Invariants: while `in_flight` the reactor's send owns the buffers; while the kernel is `full`, a caller waits for it or the
-//! reactor's next tick goes on. What was
+//! reactor goes on with the tick that it was asked for. What was
 //! taken and not completely sent stays here from the first byte of its first incomplete message, so that it can go out on the
 //! next connection.
 
@@ -56,6 +56,8 @@ pub struct WriteHalf {
     full: bool,
     /// A caller waits for the kernel, and goes on.
     caller_waits: bool,
+    /// No caller goes on any more.
+    closing: bool,
     resends: bool,
 }
 
@@ -97,6 +99,7 @@ impl WriteHalf {
             in_flight: false,
             full: false,
             caller_waits: false,
+            closing: false,
             resends: !settings.subscribes && !settings.immediate,
         }
     }
@@ -170,6 +173,9 @@ impl WriteHalf {
 
     /// For a caller that is about to sleep: writes, and says what to watch until the kernel takes more, if it is full.
     pub(super) fn wait(&mut self) -> Option<RawFd> {
+        if self.closing {
+            return None;
+        }
         self.caller_waits = self.write_all();
         self.caller_waits.then_some(self.fd)
     }
@@ -183,7 +189,7 @@ impl WriteHalf {
 
     /// No caller will come back.
     pub(super) fn forget_caller(&mut self) {
-        self.caller_waits = false;
+        (self.caller_waits, self.closing) = (false, true);
     }
 
     fn leave_to_reactor(&self, slack_ns: u64) {

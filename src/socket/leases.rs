@@ -36,6 +36,13 @@ pub(super) struct Leases {
     no_crowd: bool,
 }
 
+impl Leases {
+    /// Whether there ever was a connection.
+    pub(super) fn connected(&self) -> bool {
+        self.connected
+    }
+}
+
 impl Socket {
     /// Takes the socket's connections along, to be read in this call, which gives them back by [`Socket::return_leases`].
     /// `None`: others read.

@@ -1,5 +1,5 @@
 //! What a thread has left unsent: the sockets where its messages wait for others of their burst. When the thread is about to sleep
-//! nothing will follow, and they go out; else an alarm would have to see to them.
+//! nothing will follow, and they go out. The alarm that was set for them is for a thread that sleeps elsewhere.
 //!
 //! Kept for each thread, and touched by it alone.
 

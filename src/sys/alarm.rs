@@ -80,12 +80,24 @@ impl Alarm {
             Some(before_ns) if before_ns <= deadline_ns && (set.owner != owner || owner == SHARED) => {
                 set.owner = SHARED;
             }
-            before => {
-                let alone = before.is_none() || set.owner == owner;
-                set.owner = if alone { owner } else { SHARED };
-                set.deadline_ns = Some(deadline_ns);
-                self.arm(deadline_ns);
-            }
+            _ => self.apply(&mut set, owner, deadline_ns),
+        }
+    }
+
+    fn apply(&self, set: &mut Set, owner: u64, deadline_ns: u64) {
+        let alone = set.deadline_ns.is_none() || set.owner == owner;
+        set.owner = if alone { owner } else { SHARED };
+        set.deadline_ns = Some(deadline_ns);
+        self.arm(deadline_ns);
+    }
+
+    /// As [`Alarm::set`], but puts off no deadline that was set since it rang.
+    pub fn set_at_latest(&self, owner: u64, deadline_ns: u64) {
+        let mut set = self.set.lock();
+        if set.deadline_ns.is_none_or(|before_ns| deadline_ns < before_ns) {
+            self.apply(&mut set, owner, deadline_ns);
+        } else if set.owner != owner {
+            set.owner = SHARED;
         }
     }
 
@@ -144,6 +156,10 @@ mod tests {
         alarm.stop();
         alarm.set(2, far + 6);
         assert_eq!(deadline(&alarm), Some(far + 6));
+        alarm.set_at_latest(2, far + 7);
+        assert_eq!(deadline(&alarm), Some(far + 6));
+        alarm.set_at_latest(2, far);
+        assert_eq!(deadline(&alarm), Some(far));
     }
 
     #[test]

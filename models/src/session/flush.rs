@@ -56,7 +56,7 @@ impl Shared {
     }
 
     fn tick_at(&self, deadline_ns: u64) {
-        if self.duty.ask(deadline_ns, |_| {}) {
+        if self.duty.ask(self.now_ns(), deadline_ns, |_| {}) {
             self.commands.fetch_add(1, Ordering::Release);
         }
     }
