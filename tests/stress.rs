@@ -71,6 +71,18 @@ fn writes_wake_ups_and_alarms_are_rare_beside_messages() {
 }
 
 #[test]
+fn whatever_a_program_does_nothing_is_lost_doubled_or_stuck() {
+    let messages = number(10_000, 1_000_000);
+    for seed in ["1", "2"] {
+        for library in support::ours() {
+            for transport in TRANSPORTS {
+                succeed("chaos", &[seed, transport, &messages], &library);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_hundred_idle_sockets_cost_nothing() {
     for library in support::ours() {
         succeed("idle", &[&number(2, 10)], &library);
