@@ -72,7 +72,7 @@ fn writes_wake_ups_and_alarms_are_rare_beside_messages() {
 
 #[test]
 fn whatever_a_program_does_nothing_is_lost_doubled_or_stuck() {
-    let messages = number(10_000, 1_000_000);
+    let messages = number(25_000, 1_000_000);
     for seed in ["1", "2"] {
         for library in support::ours() {
             for transport in TRANSPORTS {

@@ -47,7 +47,7 @@ typedef struct task
 
 static struct
 {
-    int hub_type, client_type, clients, lives, answers, hub_blocks, waves, exact, hub_connects, unlimited, lane;
+    int hub_type, client_type, clients, lives, answers, hub_blocks, hub_rests, waves, exact, hub_connects, unlimited, has_small_buffers, lane;
     long planned;
 } scene;
 static uint64_t seed;
@@ -58,6 +58,7 @@ static unsigned char pattern[PART_MAX + 4096];
 static stream_t streams[STREAMS_MAX];
 static client_t clients[CLIENTS_MAX], hub;
 static atomic_long arrived, loans;
+static long answers_owed;
 static atomic_int ended_lives[LIVES_MAX], ready_clients, ended_clients;
 static atomic_char taken[NUMBERS_MAX];
 
@@ -93,7 +94,7 @@ static void dawdle (random_t *random)
         sched_yield ();
         break;
     case 3: /* So long that a lease lapses. */
-        nap (below (random, 20) ? 20 : 35000);
+        nap (below (random, 50) ? 20 : 35000);
     }
 }
 
@@ -261,7 +262,11 @@ static void open_client (random_t *random, client_t *client, int type)
     set_int (client->socket, ZMQ_LINGER, -1);
     /* A SUB would send no more subscriptions than its mark. */
     set_int (client->socket, ZMQ_SNDHWM, scene.unlimited || type == ZMQ_SUB ? 0 : marks[below (random, COUNT (marks))]);
-    set_int (client->socket, ZMQ_RCVHWM, scene.unlimited ? 0 : marks[below (random, COUNT (marks))]);
+    set_int (client->socket, ZMQ_RCVHWM, scene.unlimited || (scene.hub_rests && client == &hub) ? 0 : marks[below (random, COUNT (marks))]);
+    if (scene.has_small_buffers) {
+        set_int (client->socket, ZMQ_SNDBUF, 8192);
+        set_int (client->socket, ZMQ_RCVBUF, 8192);
+    }
     client->fd = below (random, 4) ? -1 : int_option (client->socket, ZMQ_FD);
     if (type == ZMQ_ROUTER)
         set_int (client->socket, ZMQ_ROUTER_MANDATORY, 1);
@@ -400,7 +405,7 @@ static int client_turn (task_t *task)
             take_answer (task, client, await (random, client, 1));
         poll_group (task, is_full ? client : NULL, is_full ? -1 : (long) below (random, 2), take_answer);
     }
-    if (!scene.hub_blocks && below (random, 8) == 0)
+    if (!scene.hub_blocks && !scene.hub_rests && below (random, 8) == 0)
         while (stream->received < stream->sent)
             nap (20);
     if (client->is_connected && stream->sent == stream->limit && may_leave (client, stream, stream + 1))
@@ -423,23 +428,23 @@ static void move_hub (void)
     pthread_mutex_unlock (&endpoints_lock);
 }
 
-/* 1: some answers could not be sent yet. */
-static int answer (task_t *task, int number)
+/* Sends the answers that a stream is owed, as far as there is room. */
+static void answer (task_t *task, int number)
 {
     stream_t *stream = &streams[number], *answers = stream + 1;
     while (answers->owed > 0) {
         if (send_message (&task->random, hub.socket, number + 1, (unsigned) answers->sent, scene.hub_blocks ? 0 : ZMQ_DONTWAIT) == 0)
-            answers->owed--;
+            answers->owed--, answers_owed--;
         else if (zmq_errno () == EAGAIN && !scene.hub_blocks)
-            return 1;
+            return;
         else {
             CHECK (zmq_errno () == EHOSTUNREACH && scene.hub_type == ZMQ_ROUTER);
+            answers_owed -= answers->owed;
             answers->owed = 0;
         }
     }
     if (stream->received == stream->limit)
         answers->settled = 1;
-    return 0;
 }
 
 static int take_from_client (task_t *task, int flags)
@@ -455,27 +460,44 @@ static int take_from_client (task_t *task, int flags)
     pthread_mutex_unlock (&endpoints_lock);
     atomic_fetch_add (&arrived, 1);
     if (scene.answers) {
-        streams[stream + 1].owed += below (&task->random, 3);
+        const long more = below (&task->random, 3);
+        streams[stream + 1].owed += more;
+        answers_owed += more;
         answer (task, stream);
     }
     return 1;
 }
 
+static long all_sent (void)
+{
+    long sum = 0;
+    for (int i = 0; i < STREAMS_MAX; i++)
+        sum += streams[i].sent;
+    return sum;
+}
+
 static int hub_turn (task_t *task)
 {
     random_t *random = &task->random;
-    int late = 0;
-    for (int i = 0; i < STREAMS_MAX; i += 2)
+    for (int i = 0; i < STREAMS_MAX && answers_owed > 0; i += 2)
         if (streams[i + 1].owed > 0)
-            late += answer (task, i);
-    if (arrived == scene.planned && late == 0) {
+            answer (task, i);
+    if (arrived == scene.planned && answers_owed == 0) {
         close_socket (hub.socket);
         return 1;
     }
     if (scene.hub_type != ZMQ_PAIR && below (random, 30) == 0)
         move_hub ();
+    /* Its clients can send everything without it, as its queues have no limit. */
+    if (scene.hub_rests && below (random, 10) == 0)
+        while (all_sent () < scene.planned)
+            nap (20);
+    /* Who only sends may not hear of room, or that somebody is gone. */
+    zmq_pollitem_t item = {hub.socket, 0, ZMQ_POLLIN | ZMQ_POLLOUT, 0};
+    if (answers_owed > 0 && (arrived == scene.planned || below (random, 2)))
+        CHECK (zmq_poll (&item, 1, below (random, 3)) >= 0 && !(arrived == scene.planned && (item.revents & ZMQ_POLLIN)));
     for (int left = burst_length (random); left > 0 && arrived < scene.planned; left--)
-        if (!take_from_client (task, below (random, 3) ? ZMQ_DONTWAIT : await (random, &hub, late == 0)))
+        if (!take_from_client (task, below (random, 3) ? ZMQ_DONTWAIT : await (random, &hub, answers_owed == 0)))
             break;
     return 0;
 }
@@ -676,10 +698,12 @@ static long play_scene (random_t *random, long number)
     scene.lives = type[0] == ZMQ_PAIR || below (random, 3) == 0 ? 1 : 2 + (int) below (random, LIVES_MAX - 1);
     scene.answers = type[0] == ZMQ_PAIR || (type[0] == ZMQ_ROUTER && below (random, 3) > 0);
     scene.hub_blocks = scene.answers && below (random, 3) == 0;
+    scene.hub_rests = gathers && !scene.answers && !is_gentle && below (random, 2);
     scene.waves = below (random, 2);
     scene.exact = gathers && scene.clients == 1 && scene.lives == 1;
     scene.hub_connects = type[0] == ZMQ_PUSH && below (random, 2);
     scene.unlimited = below (random, 4) == 0;
+    scene.has_small_buffers = below (random, scene.hub_rests ? 2 : 4) == 0;
     const long size = 1 + below (random, below (random, 4) ? 1000 : 8000);
     for (int i = 0; i < scene.clients; i++) {
         clients[i].number = i;
@@ -689,10 +713,11 @@ static long play_scene (random_t *random, long number)
     }
     if (!gathers)
         hub.next[0] = scene.planned = size;
-    printf ("# %ld: %s to %s, %d x %d, %ld messages%s%s%s%s%s%s\n", number, type_name (type[1]), type_name (type[0]), scene.clients,
+    printf ("# %ld: %s to %s, %d x %d, %ld messages%s%s%s%s%s%s%s%s\n", number, type_name (type[1]), type_name (type[0]), scene.clients,
             scene.lives, scene.planned, scene.answers ? ", answers" : "", scene.hub_blocks ? ", blocks" : "",
+            scene.hub_rests ? ", rests" : "",
             scene.waves ? ", waves" : "", scene.exact ? ", exact" : "", scene.hub_connects ? ", hub connects" : "",
-            scene.unlimited ? ", unlimited" : "");
+            scene.unlimited ? ", unlimited" : "", scene.has_small_buffers ? ", small buffers" : "");
     fflush (stdout);
     context = new_context ();
     CHECK (zmq_ctx_set (context, ZMQ_IO_THREADS, 1 + (int) below (random, 2)) == 0);
