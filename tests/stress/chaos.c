@@ -47,7 +47,8 @@ typedef struct task
 
 static struct
 {
-    int hub_type, client_type, clients, lives, answers, hub_blocks, hub_rests, waves, exact, hub_connects, unlimited, has_small_buffers, lane;
+    int hub_type, client_type, clients, lives, lane;
+    int answers, hub_blocks, hub_rests, waves, exact, hub_connects, unlimited, has_small_buffers;
     long planned;
 } scene;
 static uint64_t seed;
@@ -259,10 +260,11 @@ static void open_client (random_t *random, client_t *client, int type)
 {
     static const int marks[] = {0, 1, 2, 10, 100, 1000};
     client->socket = new_socket (context, type);
-    set_int (client->socket, ZMQ_LINGER, -1);
+    set_int (client->socket, ZMQ_LINGER, type == ZMQ_SUB ? 0 : -1);
     /* A SUB would send no more subscriptions than its mark. */
     set_int (client->socket, ZMQ_SNDHWM, scene.unlimited || type == ZMQ_SUB ? 0 : marks[below (random, COUNT (marks))]);
-    set_int (client->socket, ZMQ_RCVHWM, scene.unlimited || (scene.hub_rests && client == &hub) ? 0 : marks[below (random, COUNT (marks))]);
+    const int takes_all = scene.unlimited || (scene.hub_rests && client == &hub);
+    set_int (client->socket, ZMQ_RCVHWM, takes_all ? 0 : marks[below (random, COUNT (marks))]);
     if (scene.has_small_buffers) {
         set_int (client->socket, ZMQ_SNDBUF, 8192);
         set_int (client->socket, ZMQ_RCVBUF, 8192);
@@ -304,14 +306,16 @@ static void poll_group (task_t *task, client_t *full, long timeout, int (*take) 
     int count = 0;
     for (int i = 0; i < task->count; i++)
         if (task->clients[i].socket) {
+            const short events = ZMQ_POLLIN | (&task->clients[i] == full ? ZMQ_POLLOUT : 0);
             polled[count] = &task->clients[i];
-            items[count++] = (zmq_pollitem_t){task->clients[i].socket, 0, ZMQ_POLLIN | (&task->clients[i] == full ? ZMQ_POLLOUT : 0), 0};
+            items[count] = (zmq_pollitem_t){task->clients[i].socket, 0, events, 0};
+            count++;
         }
     CHECK (zmq_poll (items, count, timeout) >= (timeout == -1));
     for (int i = 0; i < count; i++)
-        if (items[i].revents & ZMQ_POLLIN)
-            for (int left = burst_length (&task->random); left > 0 && polled[i]->socket && take (task, polled[i], ZMQ_DONTWAIT); left--)
-                ;
+        for (int left = items[i].revents & ZMQ_POLLIN ? burst_length (&task->random) : 0; left > 0; left--)
+            if (!polled[i]->socket || !take (task, polled[i], ZMQ_DONTWAIT))
+                break;
 }
 
 /* Clients send to the hub ------------------------------------------------------------------------------------------------ */
@@ -433,7 +437,8 @@ static void answer (task_t *task, int number)
 {
     stream_t *stream = &streams[number], *answers = stream + 1;
     while (answers->owed > 0) {
-        if (send_message (&task->random, hub.socket, number + 1, (unsigned) answers->sent, scene.hub_blocks ? 0 : ZMQ_DONTWAIT) == 0)
+        const int flags = scene.hub_blocks ? 0 : ZMQ_DONTWAIT;
+        if (send_message (&task->random, hub.socket, number + 1, (unsigned) answers->sent, flags) == 0)
             answers->owed--, answers_owed--;
         else if (zmq_errno () == EAGAIN && !scene.hub_blocks)
             return;
@@ -482,7 +487,8 @@ static int hub_turn (task_t *task)
     for (int i = 0; i < STREAMS_MAX && answers_owed > 0; i += 2)
         if (streams[i + 1].owed > 0)
             answer (task, i);
-    if (arrived == scene.planned && answers_owed == 0) {
+    const int is_early = is_gentle && ended_lives[scene.lives - 1] < scene.clients;
+    if (arrived == scene.planned && answers_owed == 0 && !is_early) {
         close_socket (hub.socket);
         return 1;
     }
@@ -522,7 +528,8 @@ static int take_spread (task_t *task, client_t *client, int flags)
         client->is_connected |= client->greeted == client->topics;
     } else if (number == END) {
         for (int i = 0; i < TOPICS && is_pub (); i++)
-            CHECK (!(client->topics >> i & 1) || client->next[i] == streams[i].sent || (client->is_late && client->next[i] == -1));
+            CHECK (!(client->topics >> i & 1) || client->next[i] == streams[i].sent
+                   || (client->is_late && client->next[i] == -1));
         close_socket (client->socket);
         client->socket = NULL;
         client->is_over = 1;
@@ -619,7 +626,8 @@ static int spread_turn (task_t *task)
     if (below (random, 8) == 0)
         while (!has_arrived ())
             nap (20);
-    if (scene.hub_connects && scene.lane + 1 < LANES_MAX && below (random, 10) == 0) {
+    if (scene.hub_connects && scene.lane + 1 < LANES_MAX && below (random, 10) == 0
+        && (!is_gentle || has_arrived ())) {
         const client_t *client = &clients[below (random, scene.clients)];
         CHECK (zmq_disconnect (hub.socket, client->endpoint) == 0);
         dawdle (random);
@@ -679,8 +687,9 @@ static void add_task (random_t *random, int (*turn) (task_t *), client_t *first,
 /* Returns how many messages were sent. */
 static long play_scene (random_t *random, long number)
 {
-    static const int types[][2] = {{ZMQ_PULL, ZMQ_PUSH}, {ZMQ_PAIR, ZMQ_PAIR}, {ZMQ_ROUTER, ZMQ_DEALER}, {ZMQ_ROUTER, ZMQ_DEALER},
-                                   {ZMQ_PUSH, ZMQ_PULL}, {ZMQ_PUB, ZMQ_SUB},   {ZMQ_XPUB, ZMQ_SUB}};
+    static const int types[][2] = {{ZMQ_PULL, ZMQ_PUSH},     {ZMQ_PULL, ZMQ_PUSH},     {ZMQ_PAIR, ZMQ_PAIR},
+                                   {ZMQ_ROUTER, ZMQ_DEALER}, {ZMQ_ROUTER, ZMQ_DEALER}, {ZMQ_PUSH, ZMQ_PULL},
+                                   {ZMQ_PUB, ZMQ_SUB},       {ZMQ_XPUB, ZMQ_SUB}};
     const int *type = types[below (random, COUNT (types))], gathers = type[0] != ZMQ_PUSH && type[1] != ZMQ_SUB;
     memset (&scene, 0, sizeof scene);
     memset (streams, 0, sizeof streams);
@@ -698,18 +707,20 @@ static long play_scene (random_t *random, long number)
     scene.lives = type[0] == ZMQ_PAIR || below (random, 3) == 0 ? 1 : 2 + (int) below (random, LIVES_MAX - 1);
     scene.answers = type[0] == ZMQ_PAIR || (type[0] == ZMQ_ROUTER && below (random, 3) > 0);
     scene.hub_blocks = scene.answers && below (random, 3) == 0;
-    scene.hub_rests = gathers && !scene.answers && !is_gentle && below (random, 2);
+    scene.hub_rests = gathers && !scene.answers && !is_gentle && below (random, 3);
     scene.waves = below (random, 2);
     scene.exact = gathers && scene.clients == 1 && scene.lives == 1;
     scene.hub_connects = type[0] == ZMQ_PUSH && below (random, 2);
     scene.unlimited = below (random, 4) == 0;
-    scene.has_small_buffers = below (random, scene.hub_rests ? 2 : 4) == 0;
+    scene.has_small_buffers = below (random, 3) < (scene.hub_rests ? 2 : 1);
     const long size = 1 + below (random, below (random, 4) ? 1000 : 8000);
     for (int i = 0; i < scene.clients; i++) {
         clients[i].number = i;
         clients[i].topics = i % 3 ? 1 + (int) below (random, (1 << TOPICS) - 1) : (1 << TOPICS) - 1;
-        for (int life = 0; life < scene.lives && gathers; life++)
-            scene.planned += streams[(i * LIVES_MAX + life) * 2].limit = 1 + below (random, 1 + 2 * size / (scene.clients * scene.lives));
+        for (int life = 0; life < scene.lives && gathers; life++) {
+            const long limit = 1 + below (random, 1 + 2 * size / (scene.clients * scene.lives));
+            scene.planned += streams[(i * LIVES_MAX + life) * 2].limit = limit;
+        }
     }
     if (!gathers)
         hub.next[0] = scene.planned = size;
@@ -757,6 +768,7 @@ int main (int count, char **values)
     for (int i = 0; i < COUNT (pattern); i++)
         pattern[i] = (unsigned char) next_random (&random);
     is_gentle = count > 4 && strcmp (values[4], "gentle") == 0;
+    stage = "the last scene that was begun";
     start_watchdog ();
     long scenes = 0;
     for (long played = 0; played < messages; scenes++)
