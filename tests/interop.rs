@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -257,6 +257,19 @@ fn endpoint(transport: &str, folder: &Path) -> String {
     if transport == "ipc" {
         return format!("ipc://{}", folder.join("socket").display());
     }
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    format!("tcp://{}", listener.local_addr().expect("its address"))
+    format!("tcp://127.0.0.1:{}", free_port())
+}
+
+/// A free port below those that the kernel gives to whoever asks for any: another program's wildcard bind, or connection, may take
+/// one of those before a peer binds it, and then the other peer talks to a stranger.
+fn free_port() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let candidates = std::iter::repeat_with(|| {
+        let number = std::process::id()
+            .wrapping_mul(97)
+            .wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        20_000 + number % 12_000
+    });
+    let is_free = |port: &u32| std::net::TcpListener::bind(format!("127.0.0.1:{port}")).is_ok();
+    candidates.take(12_000).find(is_free).expect("a free port")
 }
