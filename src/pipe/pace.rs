@@ -171,7 +171,8 @@ impl Pace {
         }
     }
 
-    /// As [`Pace::defer`] for one connection, and so many messages that came one after the other: where messages seldom come to the same one of many, there is nothing to wait for.
+    /// As [`Pace::defer`] for one connection, and so many messages that came one after the other: where messages seldom come to the
+    /// same one of many, there is nothing to wait for.
     /// The time until `made_room_ns`, which it took to make room for them, is no gap in a burst.
     #[inline]
     pub(super) fn defer_for(&mut self, backstop: &mut Backstop, messages: usize, made_room_ns: u64) -> Wait {

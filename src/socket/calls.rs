@@ -19,7 +19,8 @@ const GATHER_NS: u64 = 1_500;
 /// A receiver that got this many messages since it waited last receives a stream: there will be about as many after the time
 /// that a sender collects them.
 const STREAM_MESSAGES: u32 = 64;
-/// Or this many bytes from a connection, in several parts: while a sender writes much at once, a receiver that sleeps is woken for every piece of it, at the sender's expense.
+/// Or this many bytes from a connection, in several parts: while a sender writes much at once, a receiver that sleeps is woken for
+/// every piece of it, at the sender's expense.
 const STREAM_BYTES: usize = 32 * 1024;
 /// Unless it got so many bytes: then each look brings enough, and the sender may have to wait for it.
 const STREAM_BYTES_MAX: usize = 128 * 1024;
