@@ -11,17 +11,30 @@ use crate::sys::errno;
 pub fn guard<R>(on_error: R, body: impl FnOnce() -> Result<R>) -> R {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(result) => answer(on_error, result),
-        Err(_) => answer(on_error, Err(Error::Os(libc::ENOTRECOVERABLE))),
+        Err(_) => {
+            report(&Error::Os(libc::ENOTRECOVERABLE));
+            on_error
+        }
     }
 }
 
 /// The C answer for a result: the value, or `on_error` with `errno` set.
 #[inline]
 pub fn answer<R>(on_error: R, result: Result<R>) -> R {
-    result.unwrap_or_else(|error| {
-        errno::set(error.errno());
-        on_error
-    })
+    match result {
+        Ok(value) => value,
+        Err(error) => {
+            report(&error);
+            on_error
+        }
+    }
+}
+
+/// Apart from what succeeds: choosing the number took every call through a table.
+#[cold]
+#[inline(never)]
+fn report(error: &Error) {
+    errno::set(error.errno());
 }
 
 /// Defines an exported function whose body gives a `Result`.

@@ -29,7 +29,8 @@ entry! {
     /// As for [`zmq_msg_init`].
     pub unsafe fn zmq_msg_init_size(msg: *mut Message, size: usize) -> c_int, on_error -1 => {
         // SAFETY: as the caller promises.
-        unsafe { initialise_with(msg, Message::with_size(size)) }
+        unsafe { message::initialise_sized(msg, size) }?;
+        Ok(0)
     }
 }
 

@@ -1,13 +1,17 @@
 //! zmq_send(3), zmq_recv(3), and the other calls that send and receive.
 
 use std::ffi::{c_int, c_void};
+use std::sync::Arc;
 
 use libc::iovec;
 
 use crate::constants::ZMQ_SNDMORE;
 use crate::error::{Error, Result};
-use crate::message::{self, Message};
+use crate::handle::{Guard, Reference};
+use crate::message::{self, Message, Metadata};
 use crate::pipe::{LARGE_BODY, Payload, Target};
+use crate::socket::{Begun, Socket};
+use crate::sys::copy;
 use crate::{entry, socket};
 
 /// The result of a call that tells a size: what does not fit an `int` is told as its largest value.
@@ -32,33 +36,132 @@ unsafe fn bytes<'a>(data: *const c_void, len: usize) -> Result<&'a [u8]> {
 ///
 /// # Safety
 /// `msg` is NULL or points to 64 bytes.
+#[inline(always)]
 unsafe fn send_message(msg: *mut Message, s: *mut c_void, flags: c_int) -> Result<c_int> {
     let reference = socket::find(s)?;
     // SAFETY: as the caller promises.
     let message = unsafe { message::check_mut(msg) }?;
+    let locked = match message.short() {
+        Some(bytes) if flags & ZMQ_SNDMORE == 0 => match socket::begin_send(&reference, bytes) {
+            Begun::Done(len) => {
+                return if message.clear_quickly() {
+                    Ok(len as c_int)
+                } else {
+                    sent(None, message)
+                };
+            }
+            Begun::Busy(_, guard) => return sent(Some(guard), message),
+            Begun::Locked(guard) => Some(guard),
+            Begun::Not => None,
+        },
+        _ => None,
+    };
+    send_slowly(reference, locked, message, flags)
+}
+
+#[inline(never)]
+fn send_slowly(
+    reference: Reference<Socket>,
+    locked: Option<Guard<Socket>>,
+    message: &mut Message,
+    flags: c_int,
+) -> Result<c_int> {
+    socket::go_on(reference, locked, Payload::of(message), flags)?;
+    sent(None, message)
+}
+
+/// The message was sent: what its socket has to do is done, and the message emptied.
+#[inline(never)]
+fn sent(busy: Option<Guard<Socket>>, message: &mut Message) -> Result<c_int> {
+    drop(busy);
     let len = message.len();
-    socket::send(reference, Payload::of(message), flags)?;
     message.clear();
     Ok(size(len))
+}
+
+/// Sends bytes that are copied.
+#[inline(always)]
+fn send_bytes(reference: Reference<Socket>, data: &[u8], flags: c_int) -> Result<c_int> {
+    let locked = if flags & ZMQ_SNDMORE == 0 {
+        match socket::begin_send(&reference, data) {
+            Begun::Done(len) => return Ok(len as c_int),
+            Begun::Busy(len, guard) => return Ok(finish(guard, len)),
+            Begun::Locked(guard) => Some(guard),
+            Begun::Not => None,
+        }
+    } else {
+        None
+    };
+    send_bytes_slowly(reference, locked, data, flags)
+}
+
+#[cold]
+fn finish(guard: Guard<Socket>, len: usize) -> c_int {
+    drop(guard);
+    size(len)
+}
+
+#[inline(never)]
+fn send_bytes_slowly(
+    reference: Reference<Socket>,
+    locked: Option<Guard<Socket>>,
+    data: &[u8],
+    flags: c_int,
+) -> Result<c_int> {
+    socket::go_on(reference, locked, Payload::Bytes(data), flags)?;
+    Ok(size(data.len()))
 }
 
 /// Receives a message part in place of what the message held.
 ///
 /// # Safety
 /// `msg` is NULL or points to 64 bytes.
+#[inline(always)]
 unsafe fn receive_message(msg: *mut Message, s: *mut c_void, flags: c_int) -> Result<c_int> {
     let reference = socket::find(s)?;
     // SAFETY: as the caller promises.
     let message = unsafe { message::check_mut(msg) }?;
+    let take = |bytes: &[u8], metadata: Option<&Arc<Metadata>>| message.refill_quickly(bytes, metadata);
+    let locked = match socket::begin_receive(&reference, take) {
+        Begun::Done(len) => return Ok(len as c_int),
+        Begun::Busy(len, guard) => return Ok(finish(guard, len)),
+        Begun::Locked(guard) => Some(guard),
+        Begun::Not => None,
+    };
+    receive_slowly(reference, locked, message, flags)
+}
+
+#[inline(never)]
+fn receive_slowly(
+    reference: Reference<Socket>,
+    locked: Option<Guard<Socket>>,
+    message: &mut Message,
+    flags: c_int,
+) -> Result<c_int> {
     if message.has_free_function() {
         // The function may call into the library: it runs when no lock is held.
         let mut part = Message::new();
-        socket::receive(reference, &mut Target::Message(&mut part), flags)?;
+        socket::receive_on(reference, locked, &mut Target::Message(&mut part), flags)?;
         *message = part;
     } else {
-        socket::receive(reference, &mut Target::Message(message), flags)?;
+        socket::receive_on(reference, locked, &mut Target::Message(message), flags)?;
     }
     Ok(size(message.len()))
+}
+
+#[inline(never)]
+fn receive_bytes_slowly(
+    reference: Reference<Socket>,
+    locked: Option<Guard<Socket>>,
+    buffer: &mut [u8],
+    flags: c_int,
+) -> Result<c_int> {
+    let mut target = Target::Buffer { buffer, len: 0 };
+    socket::receive_on(reference, locked, &mut target, flags)?;
+    match target {
+        Target::Buffer { len, .. } => Ok(size(len)),
+        _ => Err(Error::Fault),
+    }
 }
 
 entry! {
@@ -71,8 +174,7 @@ entry! {
         let reference = socket::find(s)?;
         // SAFETY: as the caller promises.
         let data = unsafe { bytes(buf, len) }?;
-        socket::send(reference, Payload::Bytes(data), flags)?;
-        Ok(size(len))
+        send_bytes(reference, data, flags)
     }
 }
 
@@ -111,12 +213,13 @@ entry! {
             // SAFETY: as the caller promises; the bytes are only written to.
             (false, _) => unsafe { std::slice::from_raw_parts_mut(buf.cast::<u8>(), len) },
         };
-        let mut target = Target::Buffer { buffer, len: 0 };
-        socket::receive(reference, &mut target, flags)?;
-        match target {
-            Target::Buffer { len, .. } => Ok(size(len)),
-            _ => Err(Error::Fault),
-        }
+        let locked = match socket::begin_receive(&reference, |bytes, _| copy::overwrite(buffer, bytes)) {
+            Begun::Done(len) => return Ok(len as c_int),
+            Begun::Busy(len, guard) => return Ok(finish(guard, len)),
+            Begun::Locked(guard) => Some(guard),
+            Begun::Not => None,
+        };
+        receive_bytes_slowly(reference, locked, buffer, flags)
     }
 }
 

@@ -109,12 +109,17 @@ impl<T: Deferred + Send> Reference<T> {
     }
 
     /// Takes the object's lock if nobody holds it. `None` also when the object is gone.
-    #[cfg(test)]
+    #[inline(always)]
     pub fn try_lock(&self) -> Option<Guard<T>> {
         if !self.is_ours() {
             return None;
         }
-        self.checked(self.slot.lock.try_lock()?)
+        let content = self.slot.lock.try_lock()?;
+        if !self.is_same(&content) {
+            give_back(content);
+            return None;
+        }
+        Some(Guard { content })
     }
 
     /// Has the object run its deferred work: now if it is not locked, else before its lock is released. Never waits.
@@ -142,14 +147,32 @@ impl<T: Deferred + Send> Reference<T> {
 
     #[inline]
     fn checked(&self, content: lock::Guard<'static, Content<T>>) -> Option<Guard<T>> {
-        let same = self.slot.sequence.load(Ordering::Relaxed) == self.sequence && content.0.is_some();
-        same.then_some(Guard { content })
+        self.is_same(&content).then_some(Guard { content })
     }
+
+    /// Whether the object in the locked slot is the one that was referred to.
+    #[inline]
+    fn is_same(&self, content: &Content<T>) -> bool {
+        self.slot.sequence.load(Ordering::Relaxed) == self.sequence && content.0.is_some()
+    }
+}
+
+#[cold]
+fn give_back<T: Deferred>(content: lock::Guard<'static, Content<T>>) {
+    drop(content);
 }
 
 /// Exclusive access to an object; dropping it runs deferred work and unlocks.
 pub struct Guard<T: Deferred + 'static> {
     content: lock::Guard<'static, Content<T>>,
+}
+
+impl<T: Deferred> Guard<T> {
+    /// As [`lock::Guard::release`].
+    #[inline(always)]
+    pub fn release(self) -> std::result::Result<(), Guard<T>> {
+        self.content.release().map_err(|content| Guard { content })
+    }
 }
 
 impl<T: Deferred> Deref for Guard<T> {

@@ -7,12 +7,14 @@
 use std::alloc::{self, Layout};
 use std::ffi::c_void;
 use std::fmt;
+use std::mem::offset_of;
 use std::ops::Deref;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
 use super::pool::{self, Class};
 use crate::error::{Error, Result};
+use crate::sys::copy;
 
 /// Gives a caller's buffer back: called with the buffer and the hint (zmq_msg_init_data(3)), from any thread.
 pub type FreeFn = unsafe extern "C-unwind" fn(*mut c_void, *mut c_void);
@@ -31,6 +33,7 @@ struct Block {
 }
 
 const _: () = assert!(align_of::<Block>() == pool::ALIGNMENT && size_of::<Block>() == pool::HEAD_BYTES);
+const _: () = assert!(offset_of!(Block, capacity) == pool::CAPACITY_OFFSET);
 
 /// A reference-counted sequence of bytes. Cloning is cheap and shares the bytes.
 #[repr(C)]
@@ -52,6 +55,28 @@ impl Body {
         let block = allocate(len)?;
         // SAFETY: the block was allocated with `len` bytes behind its head.
         Ok(unsafe { Body::own(block, len) })
+    }
+
+    /// As [`Body::with_size`], in memory that the calling thread used last, if it has any of that size.
+    #[inline(always)]
+    pub(super) fn recycled(len: usize) -> Option<Body> {
+        let block = begin(pool::take_last(Class::of(len)?)?);
+        // SAFETY: the block has `len` bytes or more behind its head.
+        Some(unsafe { Body::own(block, len) })
+    }
+
+    /// Keeps the memory for the next body that the calling thread makes, if this is the only one that refers to it and there is
+    /// place. True when the body is gone: it must not be used or dropped.
+    #[inline(always)]
+    pub(super) fn recycle(&mut self) -> bool {
+        let Some(block) = self.block else { return false };
+        // SAFETY: this body holds a reference, so the block is alive.
+        let head = unsafe { block.as_ref() };
+        if head.references.load(Ordering::Acquire) != 1 || head.free.is_some() {
+            return false;
+        }
+        // SAFETY: blocks of such a capacity come from the pool, and nothing else refers to this one.
+        Class::of(head.capacity).is_some_and(|class| unsafe { pool::keep_last(class, block.cast()) })
     }
 
     /// A copy of `bytes` in an allocation of its own. Fails with [`Error::NoMemory`].
@@ -136,6 +161,25 @@ impl Body {
         true
     }
 
+    /// As [`Body::overwrite`], of 255 bytes at most.
+    #[inline(always)]
+    pub(super) fn overwrite_quickly(&mut self, bytes: &[u8]) -> bool {
+        let Some(block) = self.block else { return false };
+        // SAFETY: this body holds a reference, so the block is alive.
+        let head = unsafe { block.as_ref() };
+        let alone = head.references.load(Ordering::Acquire) == 1 && head.free.is_none();
+        if !alone || head.capacity / 4 > bytes.len() {
+            return false;
+        }
+        // SAFETY: the memory behind the head is valid for so many bytes, and nothing else refers to it.
+        let memory = unsafe { std::slice::from_raw_parts_mut(self.data, head.capacity) };
+        let is_filled = copy::overwrite(memory, bytes);
+        if is_filled {
+            self.len = bytes.len();
+        }
+        is_filled
+    }
+
     /// The bytes for writing, when this is the only body that refers to them.
     pub(super) fn unique_mut(&mut self) -> Option<&mut [u8]> {
         if self.is_constant() || self.is_shared() {
@@ -146,6 +190,20 @@ impl Body {
         }
         // SAFETY: the bytes are valid for writes, and no other body refers to them.
         Some(unsafe { std::slice::from_raw_parts_mut(self.data, self.len) })
+    }
+
+    /// Gives a caller's buffer back; the last reference is gone.
+    #[cold]
+    fn free_external(&mut self) {
+        let owner = self.block().and_then(|block| block.free.map(|free| (free, block.hint)));
+        if let Some(block) = self.block.take() {
+            // SAFETY: the last reference is gone.
+            unsafe { deallocate(block) };
+        }
+        if let Some((free, hint)) = owner {
+            // SAFETY: the caller of zmq_msg_init_data promised that `free` takes these two arguments, once, on any thread.
+            unsafe { free(self.data.cast(), hint) };
+        }
     }
 
     /// # Safety
@@ -191,15 +249,12 @@ impl Drop for Body {
             }
             fence(Ordering::Acquire);
         }
-        let owner = block.free.map(|free| (free, block.hint));
-        if let Some(block) = self.block.take() {
-            // SAFETY: the last reference is gone.
-            unsafe { deallocate(block) };
+        if block.free.is_some() {
+            return self.free_external();
         }
-        if let Some((free, hint)) = owner {
-            // SAFETY: the caller of zmq_msg_init_data promised that `free` takes these two arguments, once, on any thread.
-            unsafe { free(self.data.cast(), hint) };
-        }
+        let Some(block) = self.block else { return };
+        // SAFETY: the last reference is gone.
+        unsafe { deallocate(block) };
     }
 }
 
@@ -341,20 +396,37 @@ unsafe fn layout_unchecked(capacity: usize) -> Layout {
 /// A new block with one reference, no free function, and `len` bytes or more of arbitrary content behind its head.
 #[inline]
 fn allocate(len: usize) -> Result<NonNull<Block>> {
-    let (memory, capacity) = match Class::of(len) {
-        Some(class) => (pool::take(class), class.len()),
-        None => {
-            let layout = layout_of(len)?;
-            // SAFETY: the layout has the size of a head at least.
-            (NonNull::new(unsafe { alloc::alloc(layout) }), len)
-        }
+    let Some(class) = Class::of(len) else {
+        return allocate_apart(len);
     };
-    let memory = memory.ok_or(Error::NoMemory)?;
+    Ok(begin(pool::take(class).ok_or(Error::NoMemory)?))
+}
+
+/// Memory of the pool as a block with one reference and no free function.
+#[inline(always)]
+fn begin(memory: NonNull<u8>) -> NonNull<Block> {
+    let block = memory.cast::<Block>();
+    fill_arbitrarily(block.as_ptr().cast());
+    let head = block.as_ptr();
+    // SAFETY: the memory is ours, large enough and aligned, and the pool has written the capacity.
+    unsafe {
+        (&raw mut (*head).references).write(AtomicUsize::new(1));
+        (&raw mut (*head).free).write(None);
+    }
+    block
+}
+
+/// As [`allocate`], of a length that is not pooled.
+#[cold]
+fn allocate_apart(len: usize) -> Result<NonNull<Block>> {
+    let layout = layout_of(len)?;
+    // SAFETY: the layout has the size of a head at least.
+    let memory = NonNull::new(unsafe { alloc::alloc(layout) }).ok_or(Error::NoMemory)?;
     fill_arbitrarily(memory.as_ptr());
     let block = memory.cast::<Block>();
     let head = Block {
         references: AtomicUsize::new(1),
-        capacity,
+        capacity: len,
         free: None,
         hint: ptr::null_mut(),
     };
@@ -365,7 +437,7 @@ fn allocate(len: usize) -> Result<NonNull<Block>> {
 
 /// # Safety
 /// `block` came from [`allocate`] and nothing refers to it any more.
-#[inline]
+#[inline(always)]
 unsafe fn deallocate(block: NonNull<Block>) {
     // SAFETY: the block is alive.
     let capacity = unsafe { block.as_ref() }.capacity;

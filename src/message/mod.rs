@@ -21,6 +21,7 @@ pub use body::{Body, BodyBuilder, FreeFn};
 pub use metadata::Metadata;
 
 use crate::error::{Error, Result};
+use crate::sys::copy;
 
 /// The longest body, in bytes, that is kept inside the message itself.
 pub const INLINE_BYTES_MAX: usize = 48;
@@ -121,6 +122,31 @@ impl Message {
         }
         self.flags = 0;
         Ok(())
+    }
+
+    /// As [`Message::refill`] with metadata, of 255 bytes at most, if that takes nothing but copying them; else the message is as it was.
+    #[inline(always)]
+    pub fn refill_quickly(&mut self, bytes: &[u8], metadata: Option<&Arc<Metadata>>) -> bool {
+        if self.metadata != metadata.map_or(std::ptr::null(), Arc::as_ptr) {
+            return false;
+        }
+        let is_filled = if self.kind == KIND_INLINE {
+            // SAFETY: the kind says that `inline` is in use.
+            let is_filled = copy::overwrite(unsafe { &mut self.payload.inline }, bytes);
+            if is_filled {
+                self.inline_len = bytes.len() as u8;
+            }
+            is_filled
+        } else {
+            // SAFETY: the kind says that `body` is in use.
+            self.kind == KIND_BODY
+                && bytes.len() > INLINE_BYTES_MAX
+                && unsafe { (*self.payload.body).overwrite_quickly(bytes) }
+        };
+        if is_filled {
+            self.flags = 0;
+        }
+        is_filled
     }
 
     /// A message that refers to `data` and never frees it (zmq_send_const(3)).
@@ -257,6 +283,34 @@ impl Message {
     /// Moves everything out and leaves an empty message without flags (zmq_msg_move(3)).
     pub fn take(&mut self) -> Message {
         std::mem::take(self)
+    }
+
+    /// The bytes, if they are few and need not go by reference: 255 at most, and no free function waits.
+    #[inline(always)]
+    pub fn short(&self) -> Option<&[u8]> {
+        if self.kind == KIND_INLINE {
+            // SAFETY: the kind says that `inline` is in use.
+            return unsafe { &self.payload.inline }.get(..usize::from(self.inline_len));
+        }
+        let body = self.body()?;
+        (body.len() <= 255 && !body.has_free_function()).then_some(body)
+    }
+
+    /// As [`Message::clear`], if that takes nothing but keeping the memory for the next message. Else the message is as it was.
+    #[inline(always)]
+    pub fn clear_quickly(&mut self) -> bool {
+        if !self.metadata.is_null() {
+            return false;
+        }
+        // SAFETY: the kind says whether `body` is in use; its memory is given away once, as the kind changes.
+        if self.kind == KIND_BODY && !unsafe { (*self.payload.body).recycle() } {
+            return false;
+        }
+        (self.kind, self.flags, self.inline_len) = (KIND_INLINE, 0, 0);
+        self.payload = Payload {
+            inline: [0; INLINE_BYTES_MAX],
+        };
+        true
     }
 
     /// Drops everything and leaves an empty message without flags.
@@ -437,10 +491,56 @@ pub unsafe fn initialise(pointer: *mut Message, message: Message) -> Result<()> 
     Ok(())
 }
 
+/// As [`initialise`] with [`Message::with_size`]; when memory is short, what is there counts as closed.
+///
+/// # Safety
+/// As for [`initialise`].
+#[inline(always)]
+pub unsafe fn initialise_sized(pointer: *mut Message, len: usize) -> Result<()> {
+    if pointer.is_null() {
+        return Err(Error::Fault);
+    }
+    // Each kind of message is written where it is to be: on the way through a local one, its parts would be read before they have
+    // left the processor's store buffer.
+    if len <= INLINE_BYTES_MAX {
+        let mut message = Message::new();
+        message.inline_len = len as u8;
+        // SAFETY: as the caller promises.
+        unsafe { pointer.write(message) };
+        return Ok(());
+    }
+    match Body::recycled(len) {
+        // SAFETY: as the caller promises.
+        Some(body) => unsafe { pointer.write(Message::of_body(body)) },
+        // SAFETY: as the caller promises.
+        None => return unsafe { initialise_outside(pointer, len) },
+    }
+    Ok(())
+}
+
+/// As [`initialise_sized`], with memory that has to be looked for.
+///
+/// # Safety
+/// As for [`initialise`], and not null.
+#[inline(never)]
+unsafe fn initialise_outside(pointer: *mut Message, len: usize) -> Result<()> {
+    match Body::with_size(len) {
+        // SAFETY: as the caller promises.
+        Ok(body) => unsafe { pointer.write(Message::of_body(body)) },
+        Err(error) => {
+            // SAFETY: as the caller promises.
+            unsafe { mark_closed(pointer) };
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
 /// Marks uninitialised memory as a closed message, so that using it is an error rather than a chance. Null is ignored.
 ///
 /// # Safety
 /// As for [`initialise`].
+#[cold]
 pub unsafe fn mark_closed(pointer: *mut Message) {
     if !pointer.is_null() {
         let closed = Message::with_payload(

@@ -11,13 +11,18 @@
 use std::alloc::{self, Layout};
 use std::cell::Cell;
 use std::hint;
+use std::mem::offset_of;
 use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use crate::sys::clock;
+use crate::sys::near::Near;
 
 /// Bytes that a block has beyond those of its class.
 pub(super) const HEAD_BYTES: usize = 32;
+
+/// Where in its head a block has the number of bytes behind it, when it is taken; whoever uses the block leaves that as it is.
+pub(super) const CAPACITY_OFFSET: usize = offset_of!(Idle, capacity);
 
 /// The alignment of every block.
 pub(super) const ALIGNMENT: usize = 16;
@@ -32,6 +37,19 @@ const CLASS_COUNT: usize = 4 * (CLASS_BITS_MAX - CLASS_BITS_MIN) + 1;
 const BATCH_BYTES: usize = 64 * 1024;
 /// The fewest and the most blocks of a full batch.
 const BATCH_BLOCKS: (usize, usize) = (4, 32);
+
+/// All small classes are multiples of so many bytes.
+const GRANULE_BYTES: usize = CLASS_BYTES_MIN / 4;
+/// The class of the lengths of each granule up to 1 KiB, those of most messages.
+static SMALL: [u8; 1024 / GRANULE_BYTES] = {
+    let mut small = [0; 1024 / GRANULE_BYTES];
+    let mut granule = 0;
+    while granule < small.len() {
+        small[granule] = Class::calculated((granule + 1) * GRANULE_BYTES).0;
+        granule += 1;
+    }
+    small
+};
 
 /// The last class of which a full batch has the most blocks: 2 KiB.
 const UNCOUNTED_MAX: usize = 4 * (11 - CLASS_BITS_MIN);
@@ -56,8 +74,10 @@ const LOCK_TRIES: u32 = 64;
 static DEPOT: Depot = Depot::new();
 
 thread_local! {
-    static MINE: Magazines<'static> = const { Magazines::new(&DEPOT) };
+    static MINE: Mine = const { Mine(Magazines::new(&DEPOT)) };
 }
+/// The same objects, found sooner.
+static NEAR: Near<Magazines<'static>> = Near::new();
 
 /// A size of blocks that are recycled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,11 +90,20 @@ impl Class {
         if !(CLASS_BYTES_MIN / 2 + 1..=CLASS_BYTES_MAX).contains(&len) {
             return None;
         }
-        let last = len.max(CLASS_BYTES_MIN) - 1;
+        if let Some(index) = SMALL.get((len - 1) / GRANULE_BYTES) {
+            return Some(Class(*index));
+        }
+        Some(Class::calculated(len))
+    }
+
+    /// As [`Class::of`], of a length that has one.
+    const fn calculated(len: usize) -> Class {
+        let len = if len < CLASS_BYTES_MIN { CLASS_BYTES_MIN } else { len };
+        let last = len - 1;
         let doubling = last.ilog2() as usize;
         // The two bits below the highest one tell the quarter; from 4 to 7 with the highest one.
         let quarter = last >> (doubling - 2);
-        Some(Class(((doubling + 1 - CLASS_BITS_MIN) * 4 + quarter - 7) as u8))
+        Class(((doubling + 1 - CLASS_BITS_MIN) * 4 + quarter - 7) as u8)
     }
 
     /// The bytes behind the head of a block.
@@ -104,11 +133,27 @@ impl Class {
     }
 }
 
-/// Memory for a block of the class, with arbitrary content. None when the system has none.
+/// Memory for a block of the class, with arbitrary content but for [`Idle::capacity`]. None when the system has none.
 #[inline]
 pub(super) fn take(class: Class) -> Option<NonNull<u8>> {
-    let recycled = MINE.try_with(|mine| mine.take(class)).ok().flatten();
-    recycled.map(NonNull::cast).or_else(|| DEPOT.make(class))
+    take_last(class).or_else(|| take_another(class))
+}
+
+/// The memory that the calling thread gave last, if it has not taken it again.
+#[inline(always)]
+pub(super) fn take_last(class: Class) -> Option<NonNull<u8>> {
+    // SAFETY: what a thread keeps there is alive.
+    let mine = unsafe { NEAR.find()?.as_ref() };
+    mine.take_last(class).map(NonNull::cast)
+}
+
+fn take_another(class: Class) -> Option<NonNull<u8>> {
+    let recycled = match NEAR.find() {
+        // SAFETY: what a thread keeps there is alive.
+        Some(mine) => unsafe { mine.as_ref() }.take(class),
+        None => MINE.try_with(|mine| mine.found().take(class)).ok().flatten(),
+    };
+    recycled.or_else(|| DEPOT.make(class)).map(NonNull::cast)
 }
 
 /// Takes the memory of a block back.
@@ -117,12 +162,52 @@ pub(super) fn take(class: Class) -> Option<NonNull<u8>> {
 /// The memory came from [`take`] for this class, and nothing refers to it any more.
 #[inline]
 pub(super) unsafe fn give(class: Class, memory: NonNull<u8>) {
-    let block: NonNull<Idle> = memory.cast();
+    // SAFETY: as the caller promises.
+    if !unsafe { keep_last(class, memory) } {
+        // SAFETY: as the caller promises.
+        unsafe { give_another(class, memory.cast()) }
+    }
+}
+
+/// As [`give`], if the memory can be kept for the next [`take_last`]; false when it is still the caller's.
+///
+/// # Safety
+/// As for [`give`].
+#[inline(always)]
+pub(super) unsafe fn keep_last(class: Class, memory: NonNull<u8>) -> bool {
+    // SAFETY: what a thread keeps there is alive.
+    NEAR.find()
+        .is_some_and(|mine| unsafe { mine.as_ref() }.keep_last(class, memory.cast()))
+}
+
+/// # Safety
+/// As for [`give`].
+unsafe fn give_another(class: Class, block: NonNull<Idle>) {
+    if let Some(mine) = NEAR.find() {
+        // SAFETY: what a thread keeps there is alive, and the caller gives the block away.
+        return unsafe { mine.as_ref().give(class, block) };
+    }
     // SAFETY: the caller gives the block away.
-    let kept = MINE.try_with(|mine| unsafe { mine.give(class, block) });
+    let kept = MINE.try_with(|mine| unsafe { mine.found().give(class, block) });
     if kept.is_err() {
         // SAFETY: the thread is being torn down and did not keep the block.
         unsafe { DEPOT.unmake(class, block) };
+    }
+}
+
+/// The idle blocks of the thread that it belongs to, near for as long as they are alive.
+struct Mine(Magazines<'static>);
+
+impl Mine {
+    fn found(&self) -> &Magazines<'static> {
+        NEAR.keep(NonNull::from(&self.0));
+        &self.0
+    }
+}
+
+impl Drop for Mine {
+    fn drop(&mut self) {
+        NEAR.forget();
     }
 }
 
@@ -130,6 +215,8 @@ pub(super) unsafe fn give(class: Class, memory: NonNull<u8>) {
 #[repr(C)]
 struct Idle {
     next: Option<NonNull<Idle>>,
+    /// The bytes behind the head: written when the block is made, and never again.
+    capacity: usize,
     /// The next batch of the class, while this block is the first of one in the depot.
     next_batch: Option<NonNull<Idle>>,
     /// Blocks in the batch that this block is the first of.
@@ -168,6 +255,8 @@ struct Magazines<'depot> {
 /// The idle blocks of one class in one thread. Two batches, so that a thread which takes and gives in turn does not go to
 /// the depot each time. The loaded one is spread over two cells, because every message comes through here.
 struct Magazine {
+    /// What was given last, of a class that is not counted: a thread that takes and gives in turn touches nothing else.
+    last: Cell<Option<NonNull<Idle>>>,
     first: Cell<Option<NonNull<Idle>>>,
     blocks: Cell<usize>,
     /// Full or empty.
@@ -177,6 +266,7 @@ struct Magazine {
 impl Magazine {
     const fn new() -> Magazine {
         Magazine {
+            last: Cell::new(None),
             first: Cell::new(None),
             blocks: Cell::new(0),
             spare: Cell::new(Batch::EMPTY),
@@ -201,6 +291,21 @@ impl<'depot> Magazines<'depot> {
     }
 
     #[inline]
+    fn take_last(&self, class: Class) -> Option<NonNull<Idle>> {
+        self.classes[class.index()].last.take()
+    }
+
+    /// Whether the block was kept.
+    #[inline]
+    fn keep_last(&self, class: Class, block: NonNull<Idle>) -> bool {
+        let last = &self.classes[class.index()].last;
+        let is_kept = !class.is_counted() && last.get().is_none();
+        if is_kept {
+            last.set(Some(block));
+        }
+        is_kept
+    }
+
     fn take(&self, class: Class) -> Option<NonNull<Idle>> {
         let magazine = &self.classes[class.index()];
         if magazine.first.get().is_none() {
@@ -229,19 +334,13 @@ impl<'depot> Magazines<'depot> {
 
     /// # Safety
     /// The block is of the class, made by the depot, idle, and given away.
-    #[inline]
     unsafe fn give(&self, class: Class, block: NonNull<Idle>) {
         let magazine = &self.classes[class.index()];
         if magazine.blocks.get() >= class.batch_blocks() || class.is_counted() {
             self.make_place(class);
         }
-        let idle = Idle {
-            next: magazine.first.get(),
-            next_batch: None,
-            batch_blocks: 0,
-        };
         // SAFETY: the caller gives the block away; it is large enough and aligned.
-        unsafe { block.write(idle) };
+        unsafe { (&raw mut (*block.as_ptr()).next).write(magazine.first.get()) };
         magazine.first.set(Some(block));
         magazine.blocks.update(|blocks| blocks + 1);
     }
@@ -272,6 +371,10 @@ impl<'depot> Magazines<'depot> {
     /// Gives all blocks to the depot.
     fn empty(&self) {
         for (magazine, index) in self.classes.iter().zip(0_u8..) {
+            if let Some(block) = magazine.last.take() {
+                // SAFETY: the block is idle and of this class.
+                unsafe { self.give(Class(index), block) };
+            }
             self.depot.give(Class(index), magazine.load(Batch::EMPTY));
             self.depot.give(Class(index), magazine.spare.take());
         }
@@ -299,12 +402,21 @@ impl Depot {
 
     /// A new block. None when the system has no memory.
     #[cold]
-    fn make(&self, class: Class) -> Option<NonNull<u8>> {
+    fn make(&self, class: Class) -> Option<NonNull<Idle>> {
         if let Some(mut shelves) = self.lock() {
             shelves.miss(class.len(), clock::now_ns());
         }
         // SAFETY: the layout has the size of a head at least.
-        NonNull::new(unsafe { alloc::alloc(class.layout()) })
+        let block = NonNull::new(unsafe { alloc::alloc(class.layout()) })?.cast::<Idle>();
+        let idle = Idle {
+            next: None,
+            capacity: class.len(),
+            next_batch: None,
+            batch_blocks: 0,
+        };
+        // SAFETY: the memory is new, large enough and aligned.
+        unsafe { block.write(idle) };
+        Some(block)
     }
 
     /// # Safety

@@ -88,7 +88,10 @@ impl FairQueue {
         if self.rotation.len() != 1 || self.in_message() {
             return None;
         }
-        pipes.end(self.rotation.front()?)?.receive_small(target)
+        let id = self.rotation.front()?;
+        let received = pipes.end(id)?.receive_small(target)?;
+        pipes.only = Some(id);
+        Some(received)
     }
 
     /// Receives the part that is next: that of the pipe that was found, or of the message that was begun.

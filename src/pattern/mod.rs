@@ -22,12 +22,15 @@ mod sub;
 mod test_support;
 mod xpub;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use self::broadcast::Broadcast;
 use self::stream::Stream;
 use crate::constants::*;
 use crate::error::{Error, Result};
+use crate::message::Metadata;
 use crate::options::{Opt, Options};
 use crate::pipe::{Backstop, Credit, Due, End, Pace, Payload, Target};
 
@@ -50,12 +53,15 @@ pub struct Pipes {
     /// By pipe: whether it is in `dirty`.
     is_dirty: Vec<bool>,
     refused: Vec<PipeId>,
+    /// The only pipe that anything can be received from, as of the last receive: the short way of [`Pipes::receive_small`].
+    only: Option<PipeId>,
 }
 
 impl Pipes {
     /// Adds a pipe.
     pub fn insert(&mut self, end: End) -> PipeId {
         self.spill();
+        self.only = None;
         match self.free.pop() {
             Some(id) => {
                 self.slots[id as usize] = Some(end);
@@ -72,6 +78,7 @@ impl Pipes {
     /// Takes a pipe out.
     pub fn remove(&mut self, id: PipeId) -> Option<End> {
         self.spill();
+        self.only = None;
         self.stream.forget(id);
         if self.reminded {
             self.flush();
@@ -85,6 +92,20 @@ impl Pipes {
             self.refused.retain(|refused| *refused != id);
         }
         end
+    }
+
+    /// Receives a small message of one part, if the last receive left only one pipe to do that from and there is nothing to it but what
+    /// `take` does with the bytes. Their number; `None`, and nothing happened, when there is more to it or `take` did not take them.
+    #[inline(always)]
+    pub fn receive_small(&mut self, take: impl FnOnce(&[u8], Option<&Arc<Metadata>>) -> bool) -> Option<usize> {
+        let id = self.only?;
+        self.end(id)?.offer_small(take)
+    }
+
+    /// More pipes may have something to receive, or less.
+    #[inline]
+    pub fn forget_the_only_one(&mut self) {
+        self.only = None;
     }
 
     /// A pipe.

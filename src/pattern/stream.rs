@@ -6,6 +6,7 @@
 //! has been asked to remind the socket; everything else that is done to pipes for sending spills it before.
 
 use super::{PipeId, Pipes};
+use crate::sys::copy;
 
 /// After so many messages the long way is taken once: that looks at the clock.
 const MESSAGES_MAX: u64 = 15;
@@ -25,16 +26,14 @@ pub(super) struct Stream {
 
 impl Pipes {
     /// Takes a message of one part, if it can go the short way.
-    #[inline]
+    #[inline(always)]
     pub fn stream(&mut self, body: &[u8]) -> bool {
         let stream = &mut self.stream;
-        if stream.left == 0 || body.len() > BODY_MAX {
+        if stream.left == 0 || !copy::append(&mut stream.frames, [0, body.len() as u8], body) {
             return false;
         }
         stream.left -= 1;
         stream.messages += 1;
-        stream.frames.extend_from_slice(&[0, body.len() as u8]);
-        stream.frames.extend_from_slice(body);
         true
     }
 

@@ -317,6 +317,20 @@ impl Cursor {
         Some(body)
     }
 
+    /// As [`Cursor::take_small`], if `take` takes the bytes; else the frame stays. Their number.
+    #[inline(always)]
+    pub fn offer_small(&mut self, take: impl FnOnce(&[u8]) -> bool) -> Option<usize> {
+        let &[0, length, ref rest @ ..] = self.chunk.get(self.offset..)? else {
+            return None;
+        };
+        let body = rest.get(..usize::from(length))?;
+        if !take(body) {
+            return None;
+        }
+        self.offset += SHORT_HEADER + body.len();
+        Some(body.len())
+    }
+
     /// The bytes of the frame that is next, if one is.
     #[inline]
     pub fn peek(&mut self) -> Option<&[u8]> {

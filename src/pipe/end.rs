@@ -202,6 +202,19 @@ impl End {
         Some(filled.map(|()| false))
     }
 
+    /// As [`End::receive_small`], if there is nothing to it but what `take` does with the bytes. Their number; `None`, and nothing was
+    /// read, when there is more to it or `take` did not take them.
+    #[inline(always)]
+    pub fn offer_small(&mut self, take: impl FnOnce(&[u8], Option<&Arc<Metadata>>) -> bool) -> Option<usize> {
+        if self.conflates || self.reading || self.read + 1 - self.read_told >= self.window {
+            return None;
+        }
+        let metadata = self.metadata.as_ref();
+        let len = self.cursor.offer_small(|bytes| take(bytes, metadata))?;
+        self.read += 1;
+        Some(len)
+    }
+
     /// Reads one part as a message.
     pub fn receive_message(&mut self) -> Result<Option<Message>> {
         let mut message = Message::new();

@@ -7,6 +7,7 @@ use super::{Socket, left_behind};
 use crate::constants::{ZMQ_DONTWAIT, ZMQ_POLLIN, ZMQ_POLLOUT, ZMQ_SNDMORE};
 use crate::error::{Error, Result};
 use crate::handle::{Guard, Reference};
+use crate::message::Metadata;
 use crate::options::Opt;
 use crate::pipe::{Credit, Lease, Payload, Target};
 use crate::sys::waiter::Waiter;
@@ -27,13 +28,65 @@ const STREAM_BYTES_MAX: usize = 128 * 1024;
 /// That time, in nanoseconds.
 const STREAM_PAUSE_NS: u64 = 40_000;
 
+/// How far a call came that does no more than copy bytes.
+pub enum Begun {
+    /// A message of so many bytes is sent, or received.
+    Done(usize),
+    /// It is, and the socket has more to do, which it does when this is dropped.
+    Busy(usize, Guard<Socket>),
+    /// Nothing happened, and the socket is locked for that.
+    Locked(Guard<Socket>),
+    /// Nothing happened.
+    Not,
+}
+
+impl Begun {
+    #[inline(always)]
+    fn done(len: usize, guard: Guard<Socket>) -> Begun {
+        match guard.release() {
+            Ok(()) => Begun::Done(len),
+            Err(guard) => Begun::Busy(len, guard),
+        }
+    }
+}
+
+/// Sends a short message of one part, if there is nothing to it but to copy it: calls that find more to do go on with [`go_on`].
+#[inline(always)]
+pub fn begin_send(socket: &Reference<Socket>, body: &[u8]) -> Begun {
+    let Some(mut guard) = socket.try_lock() else {
+        return Begun::Not;
+    };
+    if !guard.send_in_stream(body) {
+        return Begun::Locked(guard);
+    }
+    Begun::done(body.len(), guard)
+}
+
+/// Receives a short message of one part, if there is nothing to it but what `take` does: calls that find more to do go on with
+/// [`receive_on`].
+#[inline(always)]
+pub fn begin_receive(socket: &Reference<Socket>, take: impl FnOnce(&[u8], Option<&Arc<Metadata>>) -> bool) -> Begun {
+    let Some(mut guard) = socket.try_lock() else {
+        return Begun::Not;
+    };
+    match guard.receive_in_stream(take) {
+        Some(len) => Begun::done(len, guard),
+        None => Begun::Locked(guard),
+    }
+}
+
 /// Sends one part (zmq_send(3)). On an error nothing of it was sent.
 pub fn send(socket: Reference<Socket>, payload: Payload<'_>, flags: i32) -> Result<()> {
+    go_on(socket, None, payload, flags)
+}
+
+/// As [`send`], through the socket locked already or not.
+pub fn go_on(socket: Reference<Socket>, locked: Option<Guard<Socket>>, payload: Payload<'_>, flags: i32) -> Result<()> {
     let more = flags & ZMQ_SNDMORE != 0;
-    let mut guard = socket.lock().ok_or(Error::NotSocket)?;
-    if !more && guard.send_in_stream(payload) {
-        return Ok(());
-    }
+    let mut guard = match locked {
+        Some(guard) => guard,
+        None => socket.lock().ok_or(Error::NotSocket)?,
+    };
     let time = if flags & ZMQ_DONTWAIT != 0 {
         0
     } else {
@@ -56,7 +109,20 @@ pub fn send(socket: Reference<Socket>, payload: Payload<'_>, flags: i32) -> Resu
 
 /// Receives one part (zmq_recv(3)): whether its message goes on.
 pub fn receive(socket: Reference<Socket>, target: &mut Target<'_>, flags: i32) -> Result<bool> {
-    let mut guard = socket.lock().ok_or(Error::NotSocket)?;
+    receive_on(socket, None, target, flags)
+}
+
+/// As [`receive`], through the socket locked already or not.
+pub fn receive_on(
+    socket: Reference<Socket>,
+    locked: Option<Guard<Socket>>,
+    target: &mut Target<'_>,
+    flags: i32,
+) -> Result<bool> {
+    let mut guard = match locked {
+        Some(guard) => guard,
+        None => socket.lock().ok_or(Error::NotSocket)?,
+    };
     let time = if flags & ZMQ_DONTWAIT != 0 {
         0
     } else {
@@ -150,9 +216,8 @@ impl Socket {
     }
 
     /// The short way, where that is open.
-    #[inline]
-    pub(super) fn send_in_stream(&mut self, payload: Payload<'_>) -> bool {
-        let Payload::Bytes(body) = payload else { return false };
+    #[inline(always)]
+    pub(super) fn send_in_stream(&mut self, body: &[u8]) -> bool {
         let sent = !self.terminated && !self.readiness.is_watched() && self.pipes.stream(body);
         self.has_sent |= sent;
         sent
@@ -173,9 +238,22 @@ impl Socket {
         Ok(())
     }
 
+    /// The short way, where that is open.
+    #[inline(always)]
+    fn receive_in_stream(&mut self, take: impl FnOnce(&[u8], Option<&Arc<Metadata>>) -> bool) -> Option<usize> {
+        if self.terminated || !self.ending.is_empty() || self.readiness.concerns_anyone() {
+            return None;
+        }
+        let len = self.pipes.receive_small(take)?;
+        self.received = self.received.saturating_add(1);
+        self.received_bytes += len;
+        Some(len)
+    }
+
     #[inline]
     pub(super) fn receive_now(&mut self, target: &mut Target<'_>) -> Result<bool> {
         self.check()?;
+        self.pipes.forget_the_only_one();
         let more = self.pattern.receive(&mut self.pipes, target)?;
         self.receiving_more = more;
         self.received = self.received.saturating_add(1);

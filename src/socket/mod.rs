@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-pub use calls::{receive, send};
+pub use calls::{Begun, begin_receive, begin_send, go_on, receive, receive_on, send};
 pub use poll::{PollItem, poll};
 pub use proxy::proxy;
 
@@ -47,6 +47,7 @@ pub static SOCKETS: Table<Socket> = Table::new(Region::Sockets);
 /// The socket behind a handle.
 ///
 /// Errors: `ENOTSOCK`.
+#[inline]
 pub fn find(handle: *const std::ffi::c_void) -> Result<Reference<Socket>> {
     SOCKETS.slot(handle).ok_or(Error::NotSocket)
 }
@@ -352,6 +353,7 @@ impl Deferred for Socket {
                 self.inbox = notes;
                 break;
             }
+            self.pipes.forget_the_only_one();
             notes.drain(..).for_each(|note| self.apply(note));
             self.inbox = notes;
         }

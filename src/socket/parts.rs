@@ -93,7 +93,10 @@ fn send_now<'a>(socket: Reference<Socket>, parts: &mut Iter<'a, Message>) -> Res
     let mut guard = socket.lock().ok_or(Error::NotSocket)?;
     for part in parts {
         let (payload, more) = (Payload::of(part), part.more());
-        if !more && guard.send_in_stream(payload) {
+        if let Payload::Bytes(body) = payload
+            && !more
+            && guard.send_in_stream(body)
+        {
             continue;
         }
         match guard.send_now(payload, more, Credit::Fresh) {

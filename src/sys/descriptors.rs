@@ -41,6 +41,18 @@ pub fn generation() -> u32 {
     FORKS.load(Ordering::Relaxed)
 }
 
+/// Has forks counted from now on, and descriptors closed in children. False when memory is short.
+pub fn count_forks() -> bool {
+    // Two threads may set the handlers twice, which does no harm: they count, or do what is done already.
+    if HANDLERS_ARE_SET.load(Ordering::Acquire) {
+        return true;
+    }
+    // SAFETY: the handlers are functions of this library, which is never unloaded.
+    let is_set = unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(close_copies)) } == 0;
+    HANDLERS_ARE_SET.fetch_or(is_set, Ordering::AcqRel);
+    is_set
+}
+
 /// Marks a descriptor as the library's for as long as it lives; to be dropped before the descriptor is closed.
 #[derive(Debug)]
 pub struct Mark(RawFd);
@@ -48,12 +60,7 @@ pub struct Mark(RawFd);
 impl Mark {
     /// Marks the descriptor.
     pub fn new(fd: RawFd) -> Mark {
-        // Two threads may set them twice, which does no harm: they count, or do what is done already.
-        if !HANDLERS_ARE_SET.load(Ordering::Acquire) {
-            // SAFETY: the handlers are functions of this library, which is never unloaded.
-            unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(close_copies)) };
-            HANDLERS_ARE_SET.store(true, Ordering::Release);
-        }
+        count_forks();
         if let Some((word, bit)) = place(fd) {
             OWNED[word].fetch_or(bit, Ordering::SeqCst);
         }

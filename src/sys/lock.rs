@@ -156,6 +156,25 @@ pub struct Guard<'a, T: Deferred> {
     lock: &'a Lock<T>,
 }
 
+impl<'a, T: Deferred> Guard<'a, T> {
+    /// Unlocks if nothing is left to do and nobody waits; else the guard comes back, to be dropped. A caller that has little to do
+    /// keeps that apart from its short way, which then needs no stack.
+    #[inline(always)]
+    pub fn release(self) -> Result<(), Guard<'a, T>> {
+        let released = self
+            .lock
+            .state
+            .compare_exchange(LOCKED, 0, Ordering::Release, Ordering::Relaxed);
+        match released {
+            Ok(_) => {
+                std::mem::forget(self);
+                Ok(())
+            }
+            Err(_) => Err(self),
+        }
+    }
+}
+
 impl<T: Deferred> Deref for Guard<'_, T> {
     type Target = T;
 

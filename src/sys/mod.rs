@@ -4,6 +4,7 @@ pub mod alarm;
 #[cfg(test)]
 pub mod child;
 pub mod clock;
+pub mod copy;
 pub mod counters;
 pub mod descriptors;
 pub mod epoll;
@@ -11,6 +12,7 @@ pub mod errno;
 pub mod futex;
 pub mod lock;
 pub mod mutex;
+pub mod near;
 pub mod net;
 pub mod scheduling;
 pub mod spin;

@@ -149,6 +149,30 @@ fn a_thread_that_ends_gives_its_blocks_to_the_depot() {
 }
 
 #[test]
+fn the_block_that_was_given_last_is_taken_first() {
+    let depot = TestDepot::new();
+    let mine = Magazines::new(&depot.0);
+    for (class, is_kept) in [
+        (Class(0), true),
+        (Class(UNCOUNTED_MAX as u8), true),
+        (Class(UNCOUNTED_MAX as u8 + 1), false),
+    ] {
+        let blocks = [take_from(&mine, class), take_from(&mine, class)];
+        assert_eq!(mine.take_last(class), None);
+        assert_eq!(mine.keep_last(class, blocks[0]), is_kept);
+        assert!(!mine.keep_last(class, blocks[1]), "there is place for one");
+        assert_eq!(mine.take_last(class), is_kept.then_some(blocks[0]));
+        assert_eq!(mine.keep_last(class, blocks[1]), is_kept);
+        give_to(&mine, class, blocks[0]);
+        if !is_kept {
+            give_to(&mine, class, blocks[1]);
+        }
+    }
+    mine.empty();
+    assert_eq!(mine.take_last(Class(0)), None, "it went to the depot with the others");
+}
+
+#[test]
 fn bodies_may_outlive_the_idle_blocks_of_their_thread() {
     thread_local! {
         static LAST: RefCell<Vec<Body>> = const { RefCell::new(Vec::new()) };
@@ -243,7 +267,7 @@ fn pages_are_discarded_within_their_block_only() {
     let depot = TestDepot::new();
     for class in (0..CLASS_COUNT as u8).map(Class) {
         let len = HEAD_BYTES + class.len();
-        let blocks: Vec<NonNull<u8>> = (0..8).map(|_| depot.0.make(class).unwrap()).collect();
+        let blocks: Vec<NonNull<u8>> = (0..8).map(|_| depot.0.make(class).unwrap().cast()).collect();
         for block in &blocks {
             // SAFETY: the block has so many bytes and is ours.
             unsafe { block.write_bytes(7, len) };
