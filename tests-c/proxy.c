@@ -213,6 +213,69 @@ static void steered (const char *transport)
     close_socket (pull);
 }
 
+enum { MIXED = 20000, LARGEST = 900 };
+
+/* The part of a message of the mixture: its size, and whether the message goes on; the same numbers give the same part. */
+static int mixed_part (int message, int part, unsigned char *body, int *more)
+{
+    unsigned seed = message * 2654435761u + part * 40503u;
+    seed ^= seed >> 13;
+    int size = seed % 16 == 0 ? seed % LARGEST : seed % 97 == 1 ? 255 + seed % 2 : seed % 80;
+    for (int i = 0; i < size; i++)
+        body[i] = (unsigned char) (seed + i);
+    *more = part < (int) (seed % 29 == 0) + (int) (seed % 31 == 0);
+    return size;
+}
+
+static void *send_mixed (void *push)
+{
+    unsigned char body[LARGEST];
+    for (int message = 0, more; message < MIXED; message++) {
+        int part = 0;
+        do {
+            int size = mixed_part (message, part++, body, &more);
+            CHECK (zmq_send (push, body, size, more ? ZMQ_SNDMORE : 0) == size);
+        } while (more);
+        if (message % 5000 == 4999)
+            CHECK (zmq_poll (NULL, 0, 2) == 0);
+    }
+    return NULL;
+}
+
+static void take_mixed (void *socket, int message)
+{
+    unsigned char body[LARGEST], received[LARGEST];
+    int part = 0, more;
+    do {
+        int size = mixed_part (message, part++, body, &more);
+        CHECK (zmq_recv (socket, received, sizeof received, 0) == size && memcmp (received, body, size) == 0);
+        CHECK (int_option (socket, ZMQ_RCVMORE) == more);
+    } while (more);
+}
+
+/* Short and long messages of one part and several, in streams, past marks that are reached all the time. */
+static void mixed (const char *transport, int mark)
+{
+    part ("messages of all sizes over %s, marks of %d", transport, mark);
+    struct proxy proxy;
+    begin (&proxy, ZMQ_PULL, ZMQ_PUSH, ZMQ_PUSH, transport);
+    void *push = new_socket (context, ZMQ_PUSH), *pull = new_socket (context, ZMQ_PULL);
+    set_int (push, ZMQ_SNDHWM, mark);
+    set_int (pull, ZMQ_RCVHWM, mark);
+    connect_to (pull, proxy.back);
+    connect_to (push, proxy.front);
+    pthread_t sender = start (send_mixed, push);
+    for (int message = 0; message < MIXED; message++) {
+        take_mixed (pull, message);
+        take_mixed (proxy.captured, message);
+    }
+    join (sender);
+    statistics (&proxy, "statistics");
+    end (&proxy);
+    close_socket (push);
+    close_socket (pull);
+}
+
 static void *run_device (void *argument)
 {
     struct proxy *proxy = argument;
@@ -259,6 +322,8 @@ int main (void)
         pipeline (transports[i]);
         forwarder (transports[i]);
         steered (transports[i]);
+        mixed (transports[i], 1000);
+        mixed (transports[i], 3);
     }
     requests ("tcp", ZMQ_PUB);
     one_socket ();

@@ -8,6 +8,8 @@
 //! Nobody ever waits for the lock: a forked child may inherit it locked. Whoever finds it taken goes to the system instead.
 //! A thread's idle blocks go to the depot when it ends. No foreign code runs here but the system's allocator.
 
+mod class;
+
 use std::alloc::{self, Layout};
 use std::cell::Cell;
 use std::hint;
@@ -15,6 +17,8 @@ use std::mem::offset_of;
 use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
+pub(super) use self::class::Class;
+use self::class::{CLASS_BITS_MIN, CLASS_COUNT};
 use crate::sys::clock;
 use crate::sys::near::Near;
 
@@ -27,29 +31,10 @@ pub(super) const CAPACITY_OFFSET: usize = offset_of!(Idle, capacity);
 /// The alignment of every block.
 pub(super) const ALIGNMENT: usize = 16;
 
-const CLASS_BYTES_MIN: usize = 1 << CLASS_BITS_MIN;
-const CLASS_BYTES_MAX: usize = 1 << CLASS_BITS_MAX;
-const CLASS_BITS_MIN: usize = 6;
-const CLASS_BITS_MAX: usize = 20;
-const CLASS_COUNT: usize = 4 * (CLASS_BITS_MAX - CLASS_BITS_MIN) + 1;
-
 /// A full batch has about this many bytes: little, so that what is used next was used not long ago.
 const BATCH_BYTES: usize = 64 * 1024;
 /// The fewest and the most blocks of a full batch.
 const BATCH_BLOCKS: (usize, usize) = (4, 32);
-
-/// All small classes are multiples of so many bytes.
-const GRANULE_BYTES: usize = CLASS_BYTES_MIN / 4;
-/// The class of the lengths of each granule up to 1 KiB, those of most messages.
-static SMALL: [u8; 1024 / GRANULE_BYTES] = {
-    let mut small = [0; 1024 / GRANULE_BYTES];
-    let mut granule = 0;
-    while granule < small.len() {
-        small[granule] = Class::calculated((granule + 1) * GRANULE_BYTES).0;
-        granule += 1;
-    }
-    small
-};
 
 /// The last class of which a full batch has the most blocks: 2 KiB.
 const UNCOUNTED_MAX: usize = 4 * (11 - CLASS_BITS_MIN);
@@ -79,42 +64,7 @@ thread_local! {
 /// The same objects, found sooner.
 static NEAR: Near<Magazines<'static>> = Near::new();
 
-/// A size of blocks that are recycled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Class(u8);
-
 impl Class {
-    /// The smallest class whose blocks have `len` bytes behind their head; none when such blocks are not recycled.
-    #[inline]
-    pub(super) fn of(len: usize) -> Option<Class> {
-        if !(CLASS_BYTES_MIN / 2 + 1..=CLASS_BYTES_MAX).contains(&len) {
-            return None;
-        }
-        if let Some(index) = SMALL.get((len - 1) / GRANULE_BYTES) {
-            return Some(Class(*index));
-        }
-        Some(Class::calculated(len))
-    }
-
-    /// As [`Class::of`], of a length that has one.
-    const fn calculated(len: usize) -> Class {
-        let len = if len < CLASS_BYTES_MIN { CLASS_BYTES_MIN } else { len };
-        let last = len - 1;
-        let doubling = last.ilog2() as usize;
-        // The two bits below the highest one tell the quarter; from 4 to 7 with the highest one.
-        let quarter = last >> (doubling - 2);
-        Class(((doubling + 1 - CLASS_BITS_MIN) * 4 + quarter - 7) as u8)
-    }
-
-    /// The bytes behind the head of a block.
-    pub(super) fn len(self) -> usize {
-        (4 + self.index() % 4) << (CLASS_BITS_MIN - 2 + self.index() / 4)
-    }
-
-    fn index(self) -> usize {
-        usize::from(self.0)
-    }
-
     fn batch_blocks(self) -> usize {
         if !self.is_counted() {
             return BATCH_BLOCKS.1;

@@ -24,6 +24,7 @@ pub(super) struct FairQueue {
 impl FairQueue {
     /// A pipe may have something to read. Records at its front go to `on_record`.
     pub(super) fn readable(&mut self, pipes: &mut Pipes, id: PipeId, mut on_record: impl FnMut(Record)) {
+        pipes.only = None;
         if self.current == Some(id) {
             return;
         }
@@ -45,6 +46,7 @@ impl FairQueue {
     /// The pipe whose part is next. Records before it go to `on_record`.
     #[inline]
     pub(super) fn find(&mut self, pipes: &mut Pipes, mut on_record: impl FnMut(PipeId, Record)) -> Option<PipeId> {
+        pipes.only = None;
         while let Some(id) = self.rotation.front() {
             if self.current.is_some() {
                 return Some(id);
@@ -73,6 +75,7 @@ impl FairQueue {
     /// Receives the next part of any pipe; records before it are ignored.
     #[inline]
     pub(super) fn receive(&mut self, pipes: &mut Pipes, target: &mut Target<'_>) -> Result<bool> {
+        pipes.only = None;
         if let Some(received) = self.receive_from_the_only_one(pipes, target) {
             return received;
         }
@@ -90,6 +93,7 @@ impl FairQueue {
         }
         let id = self.rotation.front()?;
         let received = pipes.end(id)?.receive_small(target)?;
+        // Until the queue is asked or told something.
         pipes.only = Some(id);
         Some(received)
     }
@@ -192,6 +196,7 @@ mod tests {
     /// Peers send at random, messages of one to three parts that say where they come from.
     #[test]
     fn everything_arrives_whole_in_order_and_in_turn() {
+        let (mut short_receives, mut runs) = (0, 0);
         for seed in 1..=30 {
             let mut random = Generator::new(seed);
             let mut rig = Rig::new(ZMQ_PULL);
@@ -201,11 +206,30 @@ mod tests {
             let mut passed = vec![0; peers.len()];
             for number in 0..2_000 {
                 let place = random.below(peers.len() as u64) as usize;
-                if random.below(2) == 0 {
+                if random.below(3) == 0 {
                     let text = format!("{place} {number}");
-                    let message: Vec<&str> = (0..1 + random.below(3)).map(|_| text.as_str()).collect();
-                    rig.remote_sends(peers[place], &message);
-                    unread[place].push_back(message.iter().map(|part| part.as_bytes().to_vec()).collect());
+                    let burst = if random.below(12) == 0 { 10 } else { 1 };
+                    for _ in 0..burst {
+                        let parts = if burst > 1 { 1 } else { 1 + random.below(3) };
+                        let message: Vec<&str> = (0..parts).map(|_| text.as_str()).collect();
+                        rig.remote_sends(peers[place], &message);
+                        unread[place].push_back(message.iter().map(|part| part.as_bytes().to_vec()).collect());
+                    }
+                } else if random.below(4) == 0 {
+                    let mut frames = Vec::new();
+                    let messages = rig.pipes.receive_run(1 + random.below(5), &mut frames).unwrap();
+                    let mut rest = &frames[..];
+                    for _ in 0..messages {
+                        let (body, next) = rest[2..].split_at(usize::from(rest[1]));
+                        rest = next;
+                        let text = String::from_utf8(body.to_vec()).unwrap();
+                        let from: usize = text.split(' ').next().unwrap().parse().unwrap();
+                        assert_eq!(unread[from].pop_front(), Some(vec![body.to_vec()]));
+                        let others_wait = (0..peers.len()).any(|other| other != from && !unread[other].is_empty());
+                        assert!(!others_wait, "a run comes from the only one");
+                        runs += 1;
+                    }
+                    assert!(rest.is_empty());
                 } else if let Ok(message) = rig.receive() {
                     let text = String::from_utf8(message[0].clone()).unwrap();
                     let from: usize = text.split(' ').next().unwrap().parse().unwrap();
@@ -222,7 +246,9 @@ mod tests {
             while rig.receive().is_ok() {
                 unread.iter_mut().find(|queue| !queue.is_empty()).unwrap().pop_front();
             }
+            short_receives += rig.short_receives;
         }
+        assert!(short_receives > 100 && runs > 100, "{short_receives} {runs}");
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub struct Pipes {
     /// By pipe: whether it is in `dirty`.
     is_dirty: Vec<bool>,
     refused: Vec<PipeId>,
-    /// The only pipe that anything can be received from, as of the last receive: the short way of [`Pipes::receive_small`].
+    /// The only pipe in a [`FairQueue`](fair_queue::FairQueue), after a message from it: the short way of [`Pipes::receive_small`].
     only: Option<PipeId>,
 }
 
@@ -102,10 +102,13 @@ impl Pipes {
         self.end(id)?.offer_small(take)
     }
 
-    /// More pipes may have something to receive, or less.
-    #[inline]
-    pub fn forget_the_only_one(&mut self) {
-        self.only = None;
+    /// Receives so many small messages at most, if the last receive left only one pipe to do that from: appends them to `to` as they
+    /// are on the wire (RFC 37). How many.
+    pub fn receive_run(&mut self, most: u64, to: &mut Vec<u8>) -> Result<u64> {
+        match self.only.and_then(|id| self.end(id)) {
+            Some(end) => end.receive_run(most, to),
+            None => Ok(0),
+        }
     }
 
     /// A pipe.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::{Pattern, PipeId, Pipes};
 use crate::error::{Error, Result};
-use crate::message::Message;
+use crate::message::{Message, Metadata};
 use crate::options::Options;
 use crate::pipe::{Credit, End, Payload, Peer, Record, Target, lanes};
 
@@ -94,6 +94,9 @@ pub(super) struct Rig {
     pub(super) pattern: Box<dyn Pattern>,
     pub(super) options: Options,
     remotes: BTreeMap<PipeId, Remote>,
+    receives: u32,
+    /// How many of them went the short way.
+    pub(super) short_receives: u32,
 }
 
 /// How a peer is attached.
@@ -114,6 +117,8 @@ impl Rig {
             pattern: super::new(socket_type, 7).unwrap(),
             options: Options::new(socket_type),
             remotes: BTreeMap::new(),
+            receives: 0,
+            short_receives: 0,
         }
     }
 
@@ -303,8 +308,18 @@ impl Rig {
 
     /// Receives a whole message. What `can_receive` says must be true.
     pub(super) fn receive(&mut self) -> Result<Parts> {
-        let ready = self.can_receive();
         let mut message = Parts::new();
+        // Every other time the short way is tried first, where the last receive opened it.
+        self.receives += 1;
+        let take = |bytes: &[u8], _: Option<&Arc<Metadata>>| {
+            message.push(bytes.to_vec());
+            true
+        };
+        if self.receives.is_multiple_of(2) && self.pipes.receive_small(take).is_some() {
+            self.short_receives += 1;
+            return Ok(message);
+        }
+        let ready = self.can_receive();
         loop {
             let part = self.receive_part();
             assert!(part.is_ok() || message.is_empty());

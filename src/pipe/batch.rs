@@ -331,6 +331,23 @@ impl Cursor {
         Some(body.len())
     }
 
+    /// Takes frames as they are, while each is the whole of a small message, and so many at most: appends them to `to`. How many.
+    pub fn take_small_run(&mut self, most: u64, to: &mut Vec<u8>) -> Result<u64> {
+        let rest = self.chunk.get(self.offset..).unwrap_or_default();
+        let (mut messages, mut bytes) = (0, 0);
+        while messages < most
+            && let [0, length, body @ ..] = &rest[bytes..]
+            && usize::from(*length) <= body.len()
+        {
+            bytes += SHORT_HEADER + usize::from(*length);
+            messages += 1;
+        }
+        to.try_reserve(bytes).map_err(|_| Error::NoMemory)?;
+        to.extend_from_slice(&rest[..bytes]);
+        self.offset += bytes;
+        Ok(messages)
+    }
+
     /// The bytes of the frame that is next, if one is.
     #[inline]
     pub fn peek(&mut self) -> Option<&[u8]> {

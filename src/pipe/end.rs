@@ -215,6 +215,18 @@ impl End {
         Some(len)
     }
 
+    /// Reads messages of one small part each, so many at most, as they are on the wire: appends them to `to`. How many; one that needs
+    /// more than that is left to [`End::receive`].
+    pub fn receive_run(&mut self, most: u64, to: &mut Vec<u8>) -> Result<u64> {
+        if self.conflates || self.reading {
+            return Ok(0);
+        }
+        let untold = (self.window - 1).saturating_sub(self.read - self.read_told);
+        let messages = self.cursor.take_small_run(most.min(untold), to)?;
+        self.read += messages;
+        Ok(messages)
+    }
+
     /// Reads one part as a message.
     pub fn receive_message(&mut self) -> Result<Option<Message>> {
         let mut message = Message::new();

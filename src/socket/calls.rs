@@ -223,6 +223,27 @@ impl Socket {
         sent
     }
 
+    /// As [`Socket::send_in_stream`], for frames of so many small messages.
+    pub(super) fn stream_run(&mut self, frames: &[u8], messages: u64) -> bool {
+        let sent = !self.terminated && !self.readiness.is_watched() && self.pipes.stream_run(frames, messages);
+        self.has_sent |= sent;
+        if sent && self.pipes.left_some() {
+            left_behind::leave(&self.shared);
+        }
+        sent
+    }
+
+    /// Receives frames of small messages, so many at most, after one was received: how many.
+    pub(super) fn receive_run(&mut self, most: u64, to: &mut Vec<u8>) -> Result<u64> {
+        if self.terminated || !self.ending.is_empty() || self.readiness.concerns_anyone() {
+            return Ok(0);
+        }
+        let messages = self.pipes.receive_run(most, to)?;
+        self.received = self.received.saturating_add(messages as u32);
+        self.received_bytes += to.len();
+        Ok(messages)
+    }
+
     #[inline]
     pub(super) fn send_now(&mut self, payload: Payload<'_>, more: bool, credit: Credit) -> Result<()> {
         self.check()?;
@@ -253,7 +274,6 @@ impl Socket {
     #[inline]
     pub(super) fn receive_now(&mut self, target: &mut Target<'_>) -> Result<bool> {
         self.check()?;
-        self.pipes.forget_the_only_one();
         let more = self.pattern.receive(&mut self.pipes, target)?;
         self.receiving_more = more;
         self.received = self.received.saturating_add(1);

@@ -353,7 +353,6 @@ impl Deferred for Socket {
                 self.inbox = notes;
                 break;
             }
-            self.pipes.forget_the_only_one();
             notes.drain(..).for_each(|note| self.apply(note));
             self.inbox = notes;
         }

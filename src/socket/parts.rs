@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::handle::Reference;
 use crate::message::Message;
 use crate::pipe::{Credit, End, Payload, REFERENCE_MIN, Target};
+use crate::zmtp::SHORT_HEADER;
 
 /// Messages are taken until they have so many bytes.
 const BYTES_MAX: usize = 256 * 1024;
@@ -20,12 +21,44 @@ const PARTS_KEPT: usize = 1024;
 pub(super) struct Parts {
     parts: Vec<Message>,
     count: usize,
+    run: Run,
+}
+
+/// Small messages of one part that came after each other, behind the parts: frames as they are on the wire (RFC 37), which nobody looks
+/// at between two sockets that have one peer each.
+#[derive(Default)]
+struct Run {
+    frames: Vec<u8>,
+    messages: u64,
+}
+
+impl Run {
+    fn clear(&mut self) {
+        self.frames.clear();
+        self.messages = 0;
+    }
+
+    fn bodies(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &self.frames[..];
+        std::iter::from_fn(move || {
+            let [_, len, frames @ ..] = rest else { return None };
+            let (body, next) = frames.split_at_checked(usize::from(*len))?;
+            rest = next;
+            Some(body)
+        })
+    }
+
+    /// The bytes of the bodies.
+    fn bytes(&self) -> u64 {
+        self.frames.len() as u64 - self.messages * SHORT_HEADER as u64
+    }
 }
 
 impl Parts {
     /// Takes what a socket has, up to so many messages, in place of what was here: how many.
     pub(super) fn receive(&mut self, socket: Reference<Socket>, messages_max: usize) -> Result<usize> {
         self.count = 0;
+        self.run.clear();
         let mut guard = socket.lock().ok_or(Error::NotSocket)?;
         let mut messages = 0;
         let mut whole = 0;
@@ -48,6 +81,12 @@ impl Parts {
                     if !more {
                         messages += 1;
                         whole = self.count;
+                        let most = messages_max.saturating_sub(messages);
+                        // Without memory for them nothing was read.
+                        self.run.messages = guard.receive_run(most as u64, &mut self.run.frames).unwrap_or(0);
+                        if self.run.messages > 0 {
+                            break;
+                        }
                     }
                 }
                 // What is wrong is told by the next call, which finds nothing before it.
@@ -59,7 +98,7 @@ impl Parts {
             }
         }
         self.count = whole;
-        Ok(messages)
+        Ok(messages + self.run.messages as usize)
     }
 
     /// Sends all of them, and waits where the socket takes no more.
@@ -68,12 +107,18 @@ impl Parts {
         while let Some(stuck) = send_now(socket, &mut parts)? {
             send(socket, Payload::of(stuck), if stuck.more() { ZMQ_SNDMORE } else { 0 })?;
         }
+        if self.run.messages > 0 && !stream_run(socket, &self.run)? {
+            for body in self.run.bodies() {
+                send(socket, Payload::Bytes(body), 0)?;
+            }
+        }
         Ok(())
     }
 
     /// The bytes of all of them.
     pub(super) fn bytes(&self) -> u64 {
-        self.parts[..self.count].iter().map(|part| part.len() as u64).sum()
+        let parts: u64 = self.parts[..self.count].iter().map(|part| part.len() as u64).sum();
+        parts + self.run.bytes()
     }
 
     /// Lets go of those that may be referred to elsewhere.
@@ -84,6 +129,7 @@ impl Parts {
             .filter(large)
             .for_each(Message::clear);
         self.count = 0;
+        self.run.clear();
         self.parts.truncate(PARTS_KEPT);
     }
 }
@@ -106,6 +152,12 @@ fn send_now<'a>(socket: Reference<Socket>, parts: &mut Iter<'a, Message>) -> Res
         }
     }
     Ok(None)
+}
+
+/// Sends a run as it is, if that can be done at once.
+fn stream_run(socket: Reference<Socket>, run: &Run) -> Result<bool> {
+    let mut guard = socket.lock().ok_or(Error::NotSocket)?;
+    Ok(guard.stream_run(&run.frames, run.messages))
 }
 
 /// How many messages a socket takes for certain before a call on it waits; 1 if that cannot be told.

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::sync::mpsc;
 
 use super::super::Body;
+use super::class::{CLASS_BYTES_MAX, CLASS_BYTES_MIN};
 use super::*;
 
 /// A depot that gives everything back to the system in the end.
