@@ -139,6 +139,12 @@ impl<K: Copy + Eq + Ord> Subscriptions<K> {
         }
     }
 
+    /// How many pipes want every message: those that have the empty topic.
+    #[inline]
+    pub fn to_everything(&self) -> usize {
+        self.tree.prefixes(&[]).next().map_or(0, |all| all.as_slice().len())
+    }
+
     fn open_slot(&mut self, pipe: K) -> Result<u32> {
         if let Some(&slot) = self.slot_of.get(&pipe) {
             return Ok(slot);

@@ -2,7 +2,8 @@
 //! encoded into a buffer of the socket's own, and the pipe gets them all at once.
 //!
 //! Owned by the socket's [`Pipes`]. A [`LoadBalancer`](super::load_balancer::LoadBalancer) opens it, after a message that waits in
-//! its pipe for others to be written with. Invariants: as long as anything is in it, the pipe has room for that, and its peer
+//! its pipe for others to be written with; and a publisher all of whose peers want every message, after one that is collected for them
+//! all (`broadcast`). Invariants: as long as anything is in it, the pipe has room for that, and its peer
 //! has been asked to remind the socket; everything else that is done to pipes for sending spills it before.
 
 use super::{PipeId, Pipes};
@@ -13,6 +14,9 @@ const MESSAGES_MAX: u64 = 15;
 /// The longest body of a short frame (RFC 37), in bytes.
 const BODY_MAX: usize = 255;
 const HEADER: usize = 2;
+
+/// In the place of a pipe: all that messages are collected for.
+pub(super) const EVERYONE: PipeId = PipeId::MAX;
 
 /// Messages on the short way.
 #[derive(Default)]
@@ -62,11 +66,15 @@ impl Pipes {
             Some(Some(end)) => end.room_for_stream(),
             _ => 0,
         };
-        let stream = &mut self.stream;
-        if room == 0 || stream.frames.capacity() == 0 && !stream.reserve() {
-            return;
+        self.stream.open(id, room);
+    }
+
+    /// As [`Pipes::open_stream`], for messages that all pipes get, if they are collected and so many pipes are all.
+    #[inline]
+    pub(super) fn open_stream_to_everyone(&mut self, everyone: usize) {
+        if self.reminded && self.broadcast.len() == everyone {
+            self.stream.open(EVERYONE, self.broadcast.room_left());
         }
-        (stream.to, stream.left, stream.room) = (id, room.min(MESSAGES_MAX), room);
     }
 
     /// Gives the pipe what has come so far; the next message goes the long way.
@@ -82,6 +90,14 @@ impl Pipes {
         let Stream {
             to, messages, frames, ..
         } = &mut self.stream;
+        if *to == EVERYONE {
+            if self.broadcast.push_whole(frames, *messages).is_ok() {
+                self.pace.count(self.broadcast.len() * *messages as usize);
+                *messages = 0;
+                frames.clear();
+            }
+            return;
+        }
         let Some(Some(end)) = self.slots.get_mut(*to as usize) else {
             return;
         };
@@ -94,6 +110,13 @@ impl Pipes {
 }
 
 impl Stream {
+    #[inline]
+    fn open(&mut self, to: PipeId, room: u64) {
+        if room > 0 && (self.frames.capacity() > 0 || self.reserve()) {
+            (self.to, self.left, self.room) = (to, room.min(MESSAGES_MAX), room);
+        }
+    }
+
     /// A pipe goes: what it could not be given is lost with it.
     pub(super) fn forget(&mut self, id: PipeId) {
         if self.to == id {

@@ -97,6 +97,8 @@ pub(super) struct Rig {
     receives: u32,
     /// How many of them went the short way.
     pub(super) short_receives: u32,
+    /// How many parts did.
+    pub(super) short_sends: u32,
 }
 
 /// How a peer is attached.
@@ -119,6 +121,7 @@ impl Rig {
             remotes: BTreeMap::new(),
             receives: 0,
             short_receives: 0,
+            short_sends: 0,
         }
     }
 
@@ -277,6 +280,7 @@ impl Rig {
 
     pub(super) fn send_part(&mut self, part: &str, more: bool) -> Result<()> {
         if !more && self.pipes.stream(part.as_bytes()) {
+            self.short_sends += 1;
             return Ok(());
         }
         self.send_payload(Payload::Bytes(part.as_bytes()), more)

@@ -203,12 +203,14 @@ impl Pattern for XPub {
     }
 
     fn readable(&mut self, pipes: &mut Pipes, id: PipeId) {
+        pipes.spill();
         self.drain(pipes, id);
     }
 
     fn writable(&mut self, _pipes: &mut Pipes, _id: PipeId) {}
 
-    fn ended(&mut self, _pipes: &mut Pipes, id: PipeId) {
+    fn ended(&mut self, pipes: &mut Pipes, id: PipeId) {
+        pipes.spill();
         self.pipes.retain(|pipe| *pipe != id);
         self.distributor.remove(id);
         if self.last == Some(id) {
@@ -237,7 +239,13 @@ impl Pattern for XPub {
             self.choose(pipes, payload.as_slice())?;
             self.distributor.collect(pipes);
         }
+        let is_whole = !more && !self.distributor.in_message();
         self.distributor.send(pipes, payload, more);
+        // Who wants everything need not be looked for in the next messages.
+        let everyone = self.pipes.len();
+        if is_whole && !self.settings.inverted && self.subscriptions.to_everything() == everyone {
+            pipes.open_stream_to_everyone(everyone);
+        }
         Ok(())
     }
 
@@ -277,13 +285,15 @@ impl Pattern for XPub {
         }
     }
 
-    fn subscribe(&mut self, _pipes: &mut Pipes, topic: &[u8]) -> Result<()> {
+    fn subscribe(&mut self, pipes: &mut Pipes, topic: &[u8]) -> Result<()> {
+        pipes.spill();
         // As in libzmq, there need not be anybody whose subscriptions this changes.
         self.last
             .map_or(Ok(()), |id| self.subscriptions.add(topic, id).map(|_| ()))
     }
 
-    fn unsubscribe(&mut self, _pipes: &mut Pipes, topic: &[u8]) -> Result<()> {
+    fn unsubscribe(&mut self, pipes: &mut Pipes, topic: &[u8]) -> Result<()> {
+        pipes.spill();
         if let Some(id) = self.last {
             self.subscriptions.remove(topic, id);
         }
