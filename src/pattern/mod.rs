@@ -102,6 +102,12 @@ impl Pipes {
         self.end(id)?.offer_small(take)
     }
 
+    /// What decides where messages go and come from changes: the next ones go the long way.
+    pub fn leave_short_ways(&mut self) {
+        self.spill();
+        self.only = None;
+    }
+
     /// Receives so many small messages at most, if the last receive left only one pipe to do that from: appends them to `to` as they
     /// are on the wire (RFC 37). How many.
     pub fn receive_run(&mut self, most: u64, to: &mut Vec<u8>) -> Result<u64> {

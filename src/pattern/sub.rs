@@ -34,6 +34,11 @@ impl Sub {
         }
     }
 
+    #[inline]
+    fn delivers_everything(&self) -> bool {
+        !self.filters || !self.inverted && self.counts.matches(&[])
+    }
+
     /// Finds a message to deliver, dropping those before it that are filtered out.
     fn find(&mut self, pipes: &mut Pipes) -> bool {
         loop {
@@ -138,6 +143,9 @@ impl Pattern for Sub {
     }
 
     fn receive(&mut self, pipes: &mut Pipes, target: &mut Target<'_>) -> Result<bool> {
+        if self.delivers_everything() {
+            return self.queue.receive(pipes, target);
+        }
         if !self.find(pipes) {
             return Err(Error::Again);
         }
@@ -159,10 +167,12 @@ impl Pattern for Sub {
     }
 
     fn subscribe(&mut self, pipes: &mut Pipes, topic: &[u8]) -> Result<()> {
+        pipes.leave_short_ways();
         self.add(pipes, topic)
     }
 
     fn unsubscribe(&mut self, pipes: &mut Pipes, topic: &[u8]) -> Result<()> {
+        pipes.leave_short_ways();
         self.cancel(pipes, topic)
     }
 }
@@ -228,6 +238,32 @@ mod tests {
         rig.remote_sends(peer, &["b3"]);
         assert_eq!((rig.receive(), rig.receive()), (Ok(parts(&["b3"])), Err(Error::Again)));
         assert_eq!((rig.can_send(), rig.send(&["x"])), (false, Err(Error::NotSupported)));
+    }
+
+    #[test]
+    fn what_is_unsubscribed_or_inverted_in_a_stream_is_filtered_from_then_on() {
+        let mut rig = Rig::new(ZMQ_SUB);
+        rig.pattern.subscribe(&mut rig.pipes, b"").unwrap();
+        rig.pattern.subscribe(&mut rig.pipes, b"b").unwrap();
+        let peer = rig.attach();
+        for number in 0..20 {
+            rig.remote_sends(peer, &[&format!("{}{number}", ["a", "b"][number % 2])]);
+        }
+        for number in 0..10 {
+            let text = format!("{}{number}", ["a", "b"][number % 2]);
+            assert_eq!(rig.receive(), Ok(parts(&[&text])));
+        }
+        assert!(rig.short_receives > 3);
+        rig.pattern.unsubscribe(&mut rig.pipes, b"").unwrap();
+        for number in [11, 13, 15] {
+            assert_eq!(rig.receive(), Ok(parts(&[&format!("b{number}")])));
+        }
+        rig.pattern.subscribe(&mut rig.pipes, b"").unwrap();
+        assert_eq!(rig.receive(), Ok(parts(&["a16"])));
+        rig.pattern.unsubscribe(&mut rig.pipes, b"").unwrap();
+        rig.set(ZMQ_INVERT_MATCHING, 1);
+        assert_eq!(rig.receive(), Ok(parts(&["a18"])));
+        assert_eq!(rig.receive(), Err(Error::Again));
     }
 
     #[test]

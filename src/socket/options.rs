@@ -14,7 +14,7 @@ impl Socket {
                 if matches!(opt, Opt::SndHwm | Opt::RcvHwm) {
                     self.set_limits();
                 }
-                self.pipes.spill();
+                self.pipes.leave_short_ways();
                 self.pattern.option_changed(opt, &self.options);
             }
             Setting::Live(Opt::Subscribe) => self.pattern.subscribe(&mut self.pipes, value.unwrap_or_default())?,
