@@ -92,7 +92,12 @@ pub fn go_on(socket: Reference<Socket>, locked: Option<Guard<Socket>>, payload: 
     } else {
         guard.options.int(Opt::SndTimeo)
     };
-    let credit = if time == 0 { Credit::Recent } else { Credit::Fresh };
+    let heard = std::mem::take(&mut guard.heard);
+    let credit = if time == 0 && !heard {
+        Credit::Recent
+    } else {
+        Credit::Fresh
+    };
     match guard.send_now(payload, more, credit) {
         Err(Error::Again) if time != 0 => {}
         Err(Error::Again) => {
@@ -132,6 +137,7 @@ pub fn receive_on(
         Err(Error::Again) if time != 0 => {}
         Err(Error::Again) => {
             guard.pipes.flush();
+            guard.heard = true;
             if guard.refresh()
                 && let Ok(more) = guard.receive_now(target)
             {

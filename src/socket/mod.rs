@@ -87,6 +87,8 @@ pub struct Socket {
     waited_ns: u64,
     /// Something was sent since.
     has_sent: bool,
+    /// A receive found nothing since the last send: as in libzmq, the next send knows what room there is by now.
+    heard: bool,
     /// Parts received since a receiving call last waited.
     received: u32,
     /// Their bytes.
@@ -152,6 +154,7 @@ pub fn open(context: &Arc<Context>, socket_type: i32) -> Result<Handle> {
         receiving_more: false,
         waited_ns: 0,
         has_sent: false,
+        heard: false,
         received: 0,
         received_bytes: 0,
         terminated: false,
