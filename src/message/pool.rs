@@ -86,7 +86,12 @@ impl Class {
 /// Memory for a block of the class, with arbitrary content but for [`Idle::capacity`]. None when the system has none.
 #[inline]
 pub(super) fn take(class: Class) -> Option<NonNull<u8>> {
-    take_last(class).or_else(|| take_another(class))
+    // SAFETY: what a thread keeps there is alive.
+    let recycled = match NEAR.find().map(|mine| unsafe { mine.as_ref() }) {
+        Some(mine) => mine.take_last(class).or_else(|| mine.take(class)),
+        None => MINE.try_with(|mine| mine.found().take(class)).ok().flatten(),
+    };
+    recycled.or_else(|| DEPOT.make(class)).map(NonNull::cast)
 }
 
 /// The memory that the calling thread gave last, if it has not taken it again.
@@ -97,25 +102,26 @@ pub(super) fn take_last(class: Class) -> Option<NonNull<u8>> {
     mine.take_last(class).map(NonNull::cast)
 }
 
-fn take_another(class: Class) -> Option<NonNull<u8>> {
-    let recycled = match NEAR.find() {
-        // SAFETY: what a thread keeps there is alive.
-        Some(mine) => unsafe { mine.as_ref() }.take(class),
-        None => MINE.try_with(|mine| mine.found().take(class)).ok().flatten(),
-    };
-    recycled.or_else(|| DEPOT.make(class)).map(NonNull::cast)
-}
-
 /// Takes the memory of a block back.
 ///
 /// # Safety
 /// The memory came from [`take`] for this class, and nothing refers to it any more.
 #[inline]
 pub(super) unsafe fn give(class: Class, memory: NonNull<u8>) {
-    // SAFETY: as the caller promises.
-    if !unsafe { keep_last(class, memory) } {
-        // SAFETY: as the caller promises.
-        unsafe { give_another(class, memory.cast()) }
+    let block = memory.cast();
+    // SAFETY: what a thread keeps there is alive.
+    if let Some(mine) = NEAR.find().map(|mine| unsafe { mine.as_ref() }) {
+        if !mine.keep_last(class, block) {
+            // SAFETY: as the caller promises.
+            unsafe { mine.give(class, block) };
+        }
+        return;
+    }
+    // SAFETY: the caller gives the block away.
+    let kept = MINE.try_with(|mine| unsafe { mine.found().give(class, block) });
+    if kept.is_err() {
+        // SAFETY: the thread is being torn down and did not keep the block.
+        unsafe { DEPOT.unmake(class, block) };
     }
 }
 
@@ -128,21 +134,6 @@ pub(super) unsafe fn keep_last(class: Class, memory: NonNull<u8>) -> bool {
     // SAFETY: what a thread keeps there is alive.
     NEAR.find()
         .is_some_and(|mine| unsafe { mine.as_ref() }.keep_last(class, memory.cast()))
-}
-
-/// # Safety
-/// As for [`give`].
-unsafe fn give_another(class: Class, block: NonNull<Idle>) {
-    if let Some(mine) = NEAR.find() {
-        // SAFETY: what a thread keeps there is alive, and the caller gives the block away.
-        return unsafe { mine.as_ref().give(class, block) };
-    }
-    // SAFETY: the caller gives the block away.
-    let kept = MINE.try_with(|mine| unsafe { mine.found().give(class, block) });
-    if kept.is_err() {
-        // SAFETY: the thread is being torn down and did not keep the block.
-        unsafe { DEPOT.unmake(class, block) };
-    }
 }
 
 /// The idle blocks of the thread that it belongs to, near for as long as they are alive.
