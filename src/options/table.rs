@@ -128,6 +128,7 @@ const REQ: u16 = 1 << ZMQ_REQ;
 /// REP is a ROUTER below, and takes its options.
 const ROUTERS: u16 = 1 << ZMQ_ROUTER | 1 << ZMQ_REP;
 const PROBERS: u16 = ROUTERS | REQ | 1 << ZMQ_DEALER;
+const STREAM: u16 = 1 << ZMQ_STREAM;
 /// PUB is an XPUB below, and takes its options.
 const PUBLISHERS: u16 = 1 << ZMQ_PUB | 1 << ZMQ_XPUB;
 /// A publisher takes subscriptions from its owner under `ZMQ_XPUB_MANUAL`.
@@ -234,7 +235,7 @@ table! {
     TcpAcceptFilter         ZMQ_TCP_ACCEPT_FILTER:        Kind::Networks,   0,       ALL,         Set,     Later;
     Immediate               ZMQ_IMMEDIATE:                BOOL,             0,       ALL,         SetGet,  Later;
     XpubVerbose             ZMQ_XPUB_VERBOSE:             NOT_NEGATIVE,     0,       PUBLISHERS,  Set,     AtOnce;
-    RouterRaw               ZMQ_ROUTER_RAW:               OFF,              0,       ROUTERS,     Set,     Later;
+    RouterRaw               ZMQ_ROUTER_RAW:               NOT_NEGATIVE,     0,       ROUTERS,     Set,     Later;
     Ipv6                    ZMQ_IPV6:                     BOOL,             0,       ALL,         SetGet,  Later;
     Mechanism               ZMQ_MECHANISM:                ANY_INT,          ZMQ_NULL,ALL,         Get,     Later;
     PlainServer             ZMQ_PLAIN_SERVER:             OFF,              0,       ALL,         SetGet,  Later;
@@ -254,7 +255,7 @@ table! {
     IpcFilterPid            ZMQ_IPC_FILTER_PID:           Kind::Ids,        0,       ALL,         Set,     Later;
     IpcFilterUid            ZMQ_IPC_FILTER_UID:           Kind::Ids,        0,       ALL,         Set,     Later;
     IpcFilterGid            ZMQ_IPC_FILTER_GID:           Kind::Ids,        0,       ALL,         Set,     Later;
-    ConnectRoutingId        ZMQ_CONNECT_ROUTING_ID:       NOT_EMPTY,        0,       ROUTERS,     Set,     Later;
+    ConnectRoutingId        ZMQ_CONNECT_ROUTING_ID:       NOT_EMPTY,        0,       ROUTERS | STREAM, Set, Later;
     GssapiServer            ZMQ_GSSAPI_SERVER:            OFF,              0,       ALL,         Neither, Later;
     GssapiPrincipal         ZMQ_GSSAPI_PRINCIPAL:         NO_TEXT,          0,       ALL,         Neither, Later;
     GssapiServicePrincipal  ZMQ_GSSAPI_SERVICE_PRINCIPAL: NO_TEXT,          0,       ALL,         Neither, Later;
@@ -264,7 +265,7 @@ table! {
     XpubNodrop              ZMQ_XPUB_NODROP:              NOT_NEGATIVE,     0,       PUBLISHERS,  Set,     AtOnce;
     XpubManual              ZMQ_XPUB_MANUAL:              NOT_NEGATIVE,     0,       PUBLISHERS,  Set,     AtOnce;
     XpubWelcomeMsg          ZMQ_XPUB_WELCOME_MSG:         ANY_BYTES,        0,       PUBLISHERS,  Set,     AtOnce;
-    StreamNotify            ZMQ_STREAM_NOTIFY:            OFF,              1,       0,           Neither, AtOnce;
+    StreamNotify            ZMQ_STREAM_NOTIFY:            BOOL,             1,       STREAM,      Set,     Later;
     InvertMatching          ZMQ_INVERT_MATCHING:          Kind::Truth,      0,       ALL,         SetGet,  AtOnce;
     HeartbeatIvl            ZMQ_HEARTBEAT_IVL:            NOT_NEGATIVE,     0,       ALL,         SetGet,  Later;
     HeartbeatTtl            ZMQ_HEARTBEAT_TTL:            Kind::Deciseconds,0,       ALL,         SetGet,  Later;

@@ -11,6 +11,7 @@ mod load_balancer;
 mod pair;
 mod pull;
 mod push;
+mod raw;
 mod rep;
 mod req;
 mod rotation;
@@ -52,7 +53,8 @@ pub struct Pipes {
     backstop: Backstop,
     /// By pipe: whether it is in `dirty`.
     is_dirty: Vec<bool>,
-    refused: Vec<PipeId>,
+    /// Those that a pattern wants no more of, and whether what it has sent to them is to arrive.
+    refused: Vec<(PipeId, bool)>,
     /// The only pipe in a [`FairQueue`](fair_queue::FairQueue), after a message from it: the short way of [`Pipes::receive_small`].
     only: Option<PipeId>,
 }
@@ -89,7 +91,7 @@ impl Pipes {
         let end = self.slots.get_mut(id as usize)?.take();
         if end.is_some() {
             self.free.push(id);
-            self.refused.retain(|refused| *refused != id);
+            self.refused.retain(|(refused, _)| *refused != id);
         }
         end
     }
@@ -145,12 +147,17 @@ impl Pipes {
 
     /// A pattern wants no more of a pipe: it is closed after the call.
     pub(super) fn refuse(&mut self, id: PipeId) {
-        self.refused.push(id);
+        self.refused.push((id, false));
     }
 
-    /// Takes one of the pipes that a pattern wants no more of.
+    /// As [`Pipes::refuse`], once what was sent to it is written.
+    pub(super) fn hang_up(&mut self, id: PipeId) {
+        self.refused.push((id, true));
+    }
+
+    /// Takes one of the pipes that a pattern wants no more of; true: what was sent to it is to arrive.
     #[inline]
-    pub fn take_refused(&mut self) -> Option<PipeId> {
+    pub fn take_refused(&mut self) -> Option<(PipeId, bool)> {
         self.refused.pop()
     }
 
@@ -271,6 +278,10 @@ pub trait Pattern: Send {
     fn can_receive(&mut self, pipes: &mut Pipes) -> bool;
     /// Whether a part can be sent at once.
     fn can_send(&mut self, pipes: &mut Pipes) -> bool;
+    /// The routing id of a pipe, where that is to be had as ZMQ_ROUTING_ID (zmq_socket(3), ZMQ_STREAM).
+    fn routing_id(&self, _id: PipeId) -> Option<Bytes> {
+        None
+    }
     /// A stored option of the socket has a new value (called once for each such option after the socket is made, too).
     fn option_changed(&mut self, _opt: Opt, _options: &Options) {}
     /// ZMQ_SUBSCRIBE.
@@ -281,6 +292,11 @@ pub trait Pattern: Send {
     fn unsubscribe(&mut self, _pipes: &mut Pipes, _topic: &[u8]) -> Result<()> {
         Err(Error::Invalid)
     }
+}
+
+/// The pattern of a ROUTER whose connections do not speak ZMTP (ZMQ_ROUTER_RAW).
+pub fn raw_router(seed: u32) -> Box<dyn Pattern> {
+    Box::new(raw::Raw::router(seed))
 }
 
 /// The pattern of a socket type; `seed` starts the numbers of generated routing ids and request ids.
@@ -297,6 +313,7 @@ pub fn new(socket_type: i32, seed: u32) -> Result<Box<dyn Pattern>> {
         ZMQ_PUSH => Box::new(push::Push::default()),
         ZMQ_XPUB => Box::new(xpub::XPub::default()),
         ZMQ_XSUB => Box::new(sub::Sub::default()),
+        ZMQ_STREAM => Box::new(raw::Raw::stream(seed)),
         _ => return Err(Error::Invalid),
     })
 }

@@ -199,7 +199,7 @@ impl Rig {
                 self.pattern.writable(&mut self.pipes, id);
             }
         }
-        while let Some(id) = self.pipes.take_refused() {
+        while let Some((id, _)) = self.pipes.take_refused() {
             self.detach(id);
         }
     }

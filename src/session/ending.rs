@@ -36,7 +36,15 @@ impl Session {
         self.cancel_timer(reactor);
         self.close_lease();
         self.leave_crowd();
-        self.reader.lock().close();
+        {
+            let mut reader = self.reader.lock();
+            if stage == Stage::Open && !matches!(loss, Loss::Ours) {
+                // Without memory for it the socket hears nothing of the end.
+                let _ = reader.notify();
+                reader.tell_news();
+            }
+            reader.close();
+        }
         // Whoever hears of the loss may send at once: that is for the next connection.
         self.writer.lock().stop();
         match (loss, stage) {
@@ -45,7 +53,8 @@ impl Session {
                     self.event(kind, error.event_value());
                 }
             }
-            (Loss::Stream(errno), Stage::Handshake) => {
+            // As libzmq has it, a connection that shakes no hands has not shaken hands.
+            (Loss::Stream(errno), stage) if stage == Stage::Handshake || self.settings.raw.is_some() => {
                 let errno = if errno == 0 { libc::EPIPE } else { errno };
                 self.event(ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL, errno);
             }

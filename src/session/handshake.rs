@@ -29,6 +29,12 @@ impl Session {
         };
         let connection = self.connection.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
         let settings = &self.settings;
+        if settings.raw.is_some() {
+            self.reader.lock().open_raw(fd);
+            self.writer.lock().open(fd, connection);
+            self.activate(reactor, &Peer::default());
+            return self.after_reading(reactor, Outcome::Drained);
+        }
         let handshake = Handshake::new(HandshakeConfig {
             socket_type: settings.socket_type,
             routing_id: Some(settings.routing_id.clone()),
@@ -54,7 +60,9 @@ impl Session {
             life.interval_ms = 0;
             life.raw_fd()
         };
-        self.event(ZMQ_EVENT_HANDSHAKE_SUCCEEDED, 0);
+        if self.settings.raw.is_none() {
+            self.event(ZMQ_EVENT_HANDSHAKE_SUCCEEDED, 0);
+        }
         if self.lanes().is_none() {
             let end = self.make_pipe();
             self.owner.attach(self.id, end);
@@ -75,7 +83,11 @@ impl Session {
             records.push(Record::RoutingId(peer.routing_id.clone()));
         }
         let (to_wire, socket) = (lanes.to_wire.clone(), lanes.socket.clone());
-        if self.reader.lock().activate(lanes, records).is_err() {
+        let begun = {
+            let mut reader = self.reader.lock();
+            reader.activate(lanes, records).and_then(|()| reader.notify())
+        };
+        if begun.is_err() {
             return self.lose(reactor, Loss::Stream(libc::ENOMEM));
         }
         self.writer.lock().activate(to_wire, socket, peer.minor);

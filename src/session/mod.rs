@@ -41,9 +41,18 @@ use life::Life;
 use reader::ReadHalf;
 use writer::WriteHalf;
 
+/// A connection that carries bytes, and no protocol of ours (ZMQ_STREAM, ZMQ_ROUTER_RAW).
+#[derive(Clone, Copy, Debug)]
+pub struct Raw {
+    /// ZMQ_STREAM_NOTIFY: its beginning and its end are told by empty messages.
+    pub notifies: bool,
+}
+
 /// What a connection needs to know of its socket's options, as they were at bind or connect.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// The connection is not one of ZMTP.
+    pub raw: Option<Raw>,
     /// `ZMQ_TYPE`'s name in ZMTP: `"DEALER"`.
     pub socket_type: &'static str,
     /// ZMQ_ROUTING_ID; sent as `Identity`.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::receive_buffer::ReceiveBuffer;
-use super::{Lanes, Settings};
+use super::{Lanes, Raw, Settings};
 use crate::error::Error;
 use crate::message::BodyBuilder;
 use crate::pipe::{Batch, LARGE_BODY, Record};
@@ -25,6 +25,8 @@ const COMMAND_MAX: u64 = 64 * 1024;
 pub(super) const KEPT_MAX: usize = COMMAND_MAX as usize + HEADER_MAX;
 /// The longest header of a frame (RFC 37).
 const HEADER_MAX: usize = 9;
+/// A message of a raw connection has so many bytes at most.
+const RAW_MAX: usize = 8192;
 /// Reads of one connection before the others have their turn.
 pub(super) const READS_MAX: usize = 8;
 
@@ -51,6 +53,8 @@ enum Phase {
     Closed,
     Handshake(Box<Handshake>),
     Open,
+    /// As `Open`, but what arrives are bytes.
+    Raw,
 }
 
 /// The read half of a connection.
@@ -73,6 +77,7 @@ pub struct ReadHalf {
     left_outcome: Option<Outcome>,
     /// The socket waits for what was queued, and is still to be told.
     has_news: bool,
+    raw: Option<Raw>,
     publishes: bool,
     conflates: bool,
     message_max: Option<u64>,
@@ -104,6 +109,7 @@ impl ReadHalf {
             ended: None,
             left_outcome: None,
             has_news: false,
+            raw: settings.raw,
             publishes: settings.publishes,
             conflates: settings.conflate,
             message_max: settings.message_max,
@@ -118,9 +124,17 @@ impl ReadHalf {
         self.phase = Phase::Handshake(Box::new(handshake));
     }
 
+    /// A descriptor is there whose bytes are no protocol.
+    pub(super) fn open_raw(&mut self, fd: RawFd) {
+        self.fd = fd;
+        self.phase = Phase::Raw;
+    }
+
     /// The handshake is done: messages go into the lane, after what the socket must know about the connection.
     pub(super) fn activate(&mut self, lanes: Lanes, records: Vec<Record>) -> Result<(), Error> {
-        self.phase = Phase::Open;
+        if self.raw.is_none() {
+            self.phase = Phase::Open;
+        }
         let before = self.lanes.as_ref().map(|before| &before.to_socket);
         if !before.is_some_and(|before| Arc::ptr_eq(before, &lanes.to_socket)) {
             // A new pipe counts from the start.
@@ -194,7 +208,7 @@ impl ReadHalf {
         if let Some(outcome) = self.resume() {
             return outcome;
         }
-        if !matches!(self.phase, Phase::Open) {
+        if !matches!(self.phase, Phase::Open | Phase::Raw) {
             return Outcome::Drained;
         }
         if self.body.is_some() {
@@ -273,6 +287,39 @@ impl ReadHalf {
                 let outcome = self.decode_messages(bytes, &mut position);
                 (position, outcome)
             }
+            Phase::Raw => self.take_raw(bytes),
+        }
+    }
+
+    /// Queues bytes as messages, of no more bytes each than those of libzmq have.
+    fn take_raw(&mut self, bytes: &[u8]) -> (usize, Outcome) {
+        let mut position = 0;
+        for piece in bytes.chunks(RAW_MAX) {
+            if self.room() == 0 {
+                self.paused = true;
+                return (position, Outcome::Paused);
+            }
+            if self.queue_raw(piece).is_err() {
+                return (position, Outcome::OutOfMemory);
+            }
+            position += piece.len();
+        }
+        (position, Outcome::Drained)
+    }
+
+    fn queue_raw(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let Some(lanes) = &self.lanes else { return Ok(()) };
+        let pushed = lanes.to_socket.push(|batch| batch.push_frame(bytes, false))?;
+        self.sent += 1;
+        self.has_news |= pushed.reader_waits;
+        Ok(())
+    }
+
+    /// Tells the beginning or the end of a raw connection, if that is wanted.
+    pub(super) fn notify(&mut self) -> Result<(), Error> {
+        match self.raw {
+            Some(raw) if raw.notifies => self.queue_raw(&[]),
+            _ => Ok(()),
         }
     }
 

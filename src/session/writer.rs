@@ -6,6 +6,7 @@
 //! taken and not completely sent stays here from the first byte of its first incomplete message, so that it can go out on the
 //! next connection.
 
+use std::collections::VecDeque;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Weak};
 
@@ -59,6 +60,10 @@ pub struct WriteHalf {
     /// No caller goes on any more.
     closing: bool,
     resends: bool,
+    /// Bodies are sent without their headers.
+    raw: bool,
+    /// Raw: the positions in the outgoing buffers where messages end.
+    ends: VecDeque<u64>,
 }
 
 impl Deferred for WriteHalf {
@@ -100,7 +105,10 @@ impl WriteHalf {
             full: false,
             caller_waits: false,
             closing: false,
-            resends: !settings.subscribes && !settings.immediate,
+            // What was sent of a stream of bytes goes with it.
+            resends: !settings.subscribes && !settings.immediate && settings.raw.is_none(),
+            raw: settings.raw.is_some(),
+            ends: VecDeque::new(),
         }
     }
 
@@ -133,6 +141,7 @@ impl WriteHalf {
         self.phase = Phase::Closed;
         self.fd = -1;
         self.control.clear();
+        self.ends.clear();
         let outgoing = std::mem::take(&mut self.outgoing);
         let is_control = std::mem::take(&mut self.outgoing_is_control);
         if !(again && self.resends) {
@@ -240,7 +249,10 @@ impl WriteHalf {
     fn sent(&mut self, count: usize) {
         self.outgoing.advance(count);
         let whole = if self.outgoing_is_control || self.outgoing.is_empty() {
+            self.ends.clear();
             self.messages
+        } else if self.raw {
+            self.walk_raw()
         } else {
             self.walk()
         };
@@ -283,6 +295,19 @@ impl WriteHalf {
         whole.min(self.messages)
     }
 
+    /// As [`WriteHalf::walk`] where messages have no headers.
+    fn walk_raw(&mut self) -> u64 {
+        let sent = self.outgoing.position();
+        let mut whole = 0;
+        while let Some(end) = self.ends.front().copied().filter(|end| *end <= sent) {
+            self.ends.pop_front();
+            self.walked = end;
+            whole += 1;
+        }
+        self.outgoing.release_to(self.walked);
+        whole
+    }
+
     /// Makes sure that there is something in the outgoing buffers, if anything is to be sent.
     fn fill(&mut self) -> bool {
         if !self.outgoing.is_empty() {
@@ -305,6 +330,10 @@ impl WriteHalf {
         }
         self.walked = self.outgoing.position();
         self.messages += self.batch.messages();
+        if self.raw {
+            self.fill_raw();
+            return !self.outgoing.is_empty();
+        }
         while let Some(item) = self.batch.pop() {
             match item {
                 Item::Bytes(bytes) => self.outgoing.push(Segment::Bytes(bytes)),
@@ -323,6 +352,39 @@ impl WriteHalf {
         }
         self.batch.clear();
         !self.outgoing.is_empty()
+    }
+
+    /// Puts the bodies of the batch into the outgoing buffers, which are empty.
+    fn fill_raw(&mut self) {
+        let mut end = self.outgoing.position();
+        while let Some(item) = self.batch.pop() {
+            match item {
+                Item::Bytes(frames) => {
+                    let mut bodies = Vec::with_capacity(frames.len());
+                    let mut rest = &frames[..];
+                    while let Ok(Some(header)) = decode_header(rest) {
+                        let (body, next) = rest[header.header_len..].split_at(header.body_len as usize);
+                        bodies.extend_from_slice(body);
+                        end += header.body_len;
+                        if !header.more {
+                            self.ends.push_back(end);
+                        }
+                        rest = next;
+                    }
+                    self.outgoing.push(Segment::Bytes(bodies));
+                    self.batch.recycle(frames);
+                }
+                Item::Body(body, more) => {
+                    end += body.len() as u64;
+                    self.outgoing.push(Segment::Body(body));
+                    if !more {
+                        self.ends.push_back(end);
+                    }
+                }
+                Item::Run(_) | Item::Record(_) => {}
+            }
+        }
+        self.batch.clear();
     }
 
     fn call(&self, what: u32) {

@@ -12,7 +12,7 @@ use crate::context::{Context, InprocSide};
 use crate::error::{Error, Result};
 use crate::options::{Opt, Options};
 use crate::reactor::Link;
-use crate::session::{Destination, Event, Listener, Owner, Session, Settings, least_loaded};
+use crate::session::{Destination, Event, Listener, Owner, Raw, Session, Settings, least_loaded};
 use crate::transport::{self, Endpoint, Keepalive, SocketSettings, ipc, tcp};
 
 /// One bind or connect.
@@ -328,10 +328,13 @@ fn conflates(socket_type: i32) -> bool {
 fn settings(options: &Options) -> Settings {
     let socket_type = options.socket_type();
     let milliseconds = |opt| options.int(opt).max(0) as u32;
+    let is_raw = socket_type == ZMQ_STREAM || socket_type == ZMQ_ROUTER && options.flag(Opt::RouterRaw);
+    let notifies = socket_type != ZMQ_STREAM || options.flag(Opt::StreamNotify);
     Settings {
         socket_type: type_name(socket_type),
+        raw: is_raw.then_some(Raw { notifies }),
         routing_id: options.bytes(Opt::RoutingId).cloned().unwrap_or_else(Bytes::new),
-        routes: socket_type == ZMQ_ROUTER,
+        routes: socket_type == ZMQ_ROUTER && !is_raw,
         subscribes: matches!(socket_type, ZMQ_SUB | ZMQ_XSUB),
         publishes: matches!(socket_type, ZMQ_PUB | ZMQ_XPUB),
         send_limit: milliseconds(Opt::SndHwm),

@@ -260,6 +260,10 @@ impl Socket {
         if !self.pattern.attached(&mut self.pipes, id, initiated, name) {
             return self.detach(id, 0);
         }
+        if let Some(routing_id) = self.pattern.routing_id(id) {
+            // It has a length that every routing id may have.
+            let _ = self.options.set(ZMQ_ROUTING_ID, Some(&routing_id));
+        }
         self.lease_attached(id);
         self.look_for_end(id);
         self.send_reports();
@@ -289,8 +293,9 @@ impl Socket {
     }
 
     fn remove_ended(&mut self) {
-        while let Some(id) = self.pipes.take_refused() {
-            self.detach(id, 0);
+        while let Some((id, lingers)) = self.pipes.take_refused() {
+            let linger_ms = if lingers { self.options.int(Opt::Linger) } else { 0 };
+            self.detach(id, linger_ms);
         }
         let mut place = 0;
         while let Some(&id) = self.ending.get(place) {
@@ -499,6 +504,7 @@ fn type_name(socket_type: i32) -> &'static str {
         ZMQ_PULL => "PULL",
         ZMQ_PUSH => "PUSH",
         ZMQ_XPUB => "XPUB",
+        ZMQ_STREAM => "STREAM",
         _ => "XSUB",
     }
 }

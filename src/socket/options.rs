@@ -3,7 +3,8 @@
 use super::Socket;
 use crate::constants::*;
 use crate::error::{Error, Result};
-use crate::options::{Opt, Reading, Setting, Value};
+use crate::options::{Opt, ROWS, Reading, Setting, Value};
+use crate::pattern;
 
 impl Socket {
     /// Sets an option; `None` is a NULL value.
@@ -13,6 +14,9 @@ impl Socket {
             Setting::Stored(opt) => {
                 if matches!(opt, Opt::SndHwm | Opt::RcvHwm) {
                     self.set_limits();
+                }
+                if opt == Opt::RouterRaw {
+                    self.set_raw()?;
                 }
                 self.pipes.leave_short_ways();
                 self.pattern.option_changed(opt, &self.options);
@@ -39,6 +43,22 @@ impl Socket {
             Reading::Live(Opt::LastEndpoint) => Ok(Value::Text(self.endpoints.last.clone().into())),
             Reading::Live(_) => Err(Error::Invalid),
         }
+    }
+
+    /// ZMQ_ROUTER_RAW makes another pattern of a ROUTER, for peers to come.
+    fn set_raw(&mut self) -> Result<()> {
+        let is_router = self.options.socket_type() == ZMQ_ROUTER;
+        if is_router && self.options.flag(Opt::RouterRaw) {
+            if self.pipes.len() > 0 {
+                self.options.set_int(Opt::RouterRaw, 0);
+                return Err(Error::Invalid);
+            }
+            self.pattern = pattern::raw_router(self.context.next_seed());
+            for row in ROWS {
+                self.pattern.option_changed(row.opt, &self.options);
+            }
+        }
+        Ok(())
     }
 
     /// New high-water marks hold for live connections, too.

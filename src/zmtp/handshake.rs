@@ -35,7 +35,7 @@ pub struct HandshakeConfig {
 }
 
 /// What a completed handshake says of the peer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peer {
     /// The minor version to speak: 0 or 1, the lower of ours and the peer's.
     pub minor: u8,
