@@ -4,6 +4,8 @@
 //!
 //! Invariants: a pipe is in the queue only while it has a routing id; a route leads to such a pipe.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 
 use super::fair_queue::FairQueue;
@@ -11,6 +13,7 @@ use super::sending::Sending;
 use super::{Pattern, PipeId, Pipes};
 use crate::error::{Error, Result};
 use crate::hub::routes::{Inserted, Routes};
+use crate::message::Message;
 use crate::options::{Opt, Options};
 use crate::pipe::{BodySlice, Credit, Payload, Target};
 
@@ -20,8 +23,12 @@ pub(super) struct Raw {
     routes: Routes<PipeId>,
     /// By pipe; none when nothing of the connection is delivered any more.
     names: Vec<Option<Bytes>>,
+    /// What connections had sent that were ended on this side.
+    left: VecDeque<(Bytes, Message)>,
+    /// The name of one of those messages was received.
+    in_left: bool,
     sending: Sending,
-    /// A message has two parts, whatever its second says; and what goes nowhere is refused.
+    /// What goes nowhere is refused, as with `mandatory`; and a routing id has the properties of its connection.
     is_stream: bool,
     mandatory: bool,
 }
@@ -41,6 +48,8 @@ impl Raw {
             queue: FairQueue::default(),
             routes: Routes::new(seed),
             names: Vec::new(),
+            left: VecDeque::new(),
+            in_left: false,
             sending: Sending::default(),
             is_stream: false,
             mandatory: false,
@@ -65,6 +74,17 @@ impl Raw {
             Err(Error::Again)
         } else {
             lost
+        }
+    }
+
+    /// What has come from a connection is still delivered, when it is ended on this side.
+    fn keep_unread(&mut self, pipes: &mut Pipes, id: PipeId) {
+        let Some(Some(name)) = self.names.get(id as usize) else { return };
+        let Some(end) = pipes.end(id) else { return };
+        while let Ok(Some(part)) = end.receive_message() {
+            if !part.is_empty() && self.left.try_reserve(1).is_ok() {
+                self.left.push_back((name.clone(), part));
+            }
         }
     }
 
@@ -111,25 +131,40 @@ impl Pattern for Raw {
         if !self.sending.in_message() {
             if more {
                 self.sending = self.route(pipes, payload.as_slice(), credit)?;
-            } else if self.is_stream {
+            } else {
                 // As on libzmq the next part is bytes again, and they go nowhere.
                 self.sending = Sending::Nowhere;
             }
             return Ok(());
         }
-        let more = more && !self.is_stream;
+        // A message has two parts, whatever its second says.
         if let Sending::To(id) = self.sending
             && payload.as_slice().is_empty()
         {
+            self.keep_unread(pipes, id);
             self.forget(pipes, id);
             pipes.hang_up(id);
-            self.sending = if more { Sending::Nowhere } else { Sending::Between };
+            self.sending = Sending::Between;
             return Ok(());
         }
-        self.sending.send(pipes, payload, more)
+        self.sending.send(pipes, payload, false)
     }
 
     fn receive(&mut self, pipes: &mut Pipes, target: &mut Target<'_>) -> Result<bool> {
+        if self.in_left {
+            self.in_left = false;
+            if let Some((_, part)) = self.left.pop_front() {
+                target.fill_with(part);
+            }
+            return Ok(false);
+        }
+        if !self.queue.in_message()
+            && let Some((name, _)) = self.left.front()
+        {
+            target.fill(BodySlice::Bytes(name), true, None)?;
+            self.in_left = true;
+            return Ok(true);
+        }
         if self.queue.in_message() {
             return self.queue.receive_found(pipes, target);
         }
@@ -137,18 +172,20 @@ impl Pattern for Raw {
         let Some(Some(routing_id)) = self.names.get(id as usize) else {
             return Err(Error::Again);
         };
-        let metadata = pipes.end(id).and_then(|end| end.metadata());
+        let end = pipes.end(id).filter(|_| self.is_stream);
+        let metadata = end.as_ref().and_then(|end| end.metadata());
         target.fill(BodySlice::Bytes(routing_id), true, metadata)?;
         self.queue.begin();
         Ok(true)
     }
 
     fn can_receive(&mut self, pipes: &mut Pipes) -> bool {
-        self.queue.can_receive(pipes)
+        !self.left.is_empty() || self.queue.can_receive(pipes)
     }
 
-    fn can_send(&mut self, _pipes: &mut Pipes) -> bool {
-        true
+    fn can_send(&mut self, pipes: &mut Pipes) -> bool {
+        let has_room = |id| pipes.end(id).is_some_and(|end| end.can_write(Credit::Fresh));
+        !self.mandatory || self.sending.in_message() || self.routes.iter().map(|(_, id)| id).any(has_room)
     }
 
     fn routing_id(&self, id: PipeId) -> Option<Bytes> {
@@ -209,6 +246,7 @@ mod tests {
                 .take_refused()
                 .is_some_and(|(id, lingers)| id == peer && lingers)
         );
+        assert_eq!(rig.receive(), Ok(vec![name.clone(), b"unread".to_vec()]));
         assert_eq!(rig.receive(), Err(Error::Again));
         assert_eq!(
             rig.send_payload(Payload::Bytes(&name), true),

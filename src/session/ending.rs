@@ -34,6 +34,7 @@ impl Session {
             (stage, life.raw_fd())
         };
         self.cancel_timer(reactor);
+        self.end_heartbeats(reactor);
         self.close_lease();
         self.leave_crowd();
         {

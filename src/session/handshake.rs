@@ -92,6 +92,7 @@ impl Session {
         }
         self.writer.lock().activate(to_wire, socket, peer.minor);
         self.lease.open();
+        self.begin_heartbeats(reactor);
     }
 
     fn metadata(&self, fd: RawFd, peer: &Peer) -> Result<Arc<Metadata>> {

@@ -44,7 +44,7 @@ impl Session {
     }
 
     /// Whoever watches: reads by `read`, which gives a second answer. What else has to be done is left to the reactor.
-    pub(super) fn read_here<T>(&self, read: impl FnOnce(&mut ReadHalf) -> (Outcome, T)) -> (Lent, T) {
+    pub(super) fn read_here<T>(self: &Arc<Self>, read: impl FnOnce(&mut ReadHalf) -> (Outcome, T)) -> (Lent, T) {
         let mut reader = self.reader.lock();
         let (outcome, answer) = read(&mut reader);
         let lent = match outcome {
@@ -59,6 +59,9 @@ impl Session {
         let reply = std::mem::take(&mut reader.reply);
         if !reply.is_empty() {
             self.writer.lock().push_control(&reply);
+        }
+        if reader.take_ttl_news() {
+            self.link.call(self.clone(), life::TTL);
         }
         (lent, answer)
     }

@@ -10,6 +10,7 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::heartbeat::Beat;
 use super::{Session, Side};
 use crate::error::Result;
 use crate::reactor::{Completion, Handler, Reactor, TimerId, Token};
@@ -28,6 +29,7 @@ pub(super) const RESOLVED: u32 = 7;
 pub(super) const LEASE: u32 = 8;
 pub(super) const READ_AGAIN: u32 = 9;
 pub(super) const GATHER: u32 = 10;
+pub(super) const TTL: u32 = 11;
 
 /// The bits of a command that tell what it is; those above tell which connection it is for, where that matters.
 const COMMAND_BITS: u32 = 4;
@@ -46,6 +48,9 @@ pub(super) const CONNECT_TIMEOUT: u32 = 4;
 pub(super) const HANDSHAKE_TIMEOUT: u32 = 5;
 pub(super) const LINGER: u32 = 6;
 pub(super) const LEASE_TICK: u32 = 7;
+pub(super) const HEARTBEAT: u32 = 8;
+pub(super) const SILENCE: u32 = 9;
+pub(super) const PEER_TTL: u32 = 10;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Stage {
@@ -81,6 +86,7 @@ pub struct Life {
     pub(super) connect: Option<Token>,
     pub(super) timer: Option<TimerId>,
     pub(super) linger: Option<TimerId>,
+    pub(super) beat: Beat,
     /// The interval before the next attempt, in milliseconds; 0: the first.
     pub(super) interval_ms: u32,
     pub(super) addresses: VecDeque<SocketAddr>,
@@ -98,6 +104,7 @@ impl Life {
             connect: None,
             timer: None,
             linger: None,
+            beat: Beat::default(),
             interval_ms: 0,
             addresses: VecDeque::new(),
             resolved: None,
@@ -132,6 +139,7 @@ impl Handler for Session {
             LEASE => self.watch_lease(reactor),
             READ_AGAIN => self.read_again(reactor),
             GATHER => self.arm_read(reactor),
+            TTL => self.watch_peer_ttl(reactor),
             _ => {}
         }
     }
@@ -196,6 +204,9 @@ impl Handler for Session {
             HANDSHAKE_TIMEOUT => self.lose(reactor, Loss::Stream(libc::EAGAIN)),
             LINGER => self.end(reactor),
             LEASE_TICK => self.look_at_lease(reactor),
+            HEARTBEAT => self.heartbeat(reactor),
+            SILENCE => self.look_for_silence(reactor),
+            PEER_TTL => self.watch_peer_ttl(reactor),
             _ => {}
         }
     }

@@ -11,6 +11,7 @@ mod crowd;
 mod ending;
 mod flush_duty;
 mod handshake;
+mod heartbeat;
 mod lease;
 mod lease_word;
 mod life;
@@ -27,6 +28,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use bytes::Bytes;
 
 pub use crowd::Crowd;
+pub use heartbeat::Heartbeats;
 pub use listener::{Listener, least_loaded};
 
 use crate::pipe::{End, Lane, Lent, Peer};
@@ -79,6 +81,8 @@ pub struct Settings {
     pub reconnect_ms: Option<u32>,
     /// ZMQ_RECONNECT_IVL_MAX in milliseconds (0: the interval does not grow).
     pub reconnect_max_ms: u32,
+    /// ZMQ_HEARTBEAT_*.
+    pub heartbeats: Heartbeats,
     /// ZMQ_IMMEDIATE: messages only go to completed connections.
     pub immediate: bool,
     /// Options of the descriptor itself.

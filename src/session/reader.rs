@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::message::BodyBuilder;
 use crate::pipe::{Batch, LARGE_BODY, Record};
 use crate::reactor::driver::receive_now;
+use crate::sys::clock;
 use crate::sys::lock::Deferred;
 use crate::zmtp::{Command, Handshake, Header, Peer, Progress, ProtocolError, ScanLimits, Stop, parse_command, scan};
 
@@ -78,6 +79,12 @@ pub struct ReadHalf {
     /// The socket waits for what was queued, and is still to be told.
     has_news: bool,
     raw: Option<Raw>,
+    /// When something was read last, if that is to be known; 0: it is not.
+    heard_ns: u64,
+    /// The time that the peer's last PING gave; 0: none.
+    peer_ttl_ns: u64,
+    /// The reactor is to be told of it.
+    has_ttl_news: bool,
     publishes: bool,
     conflates: bool,
     message_max: Option<u64>,
@@ -110,6 +117,9 @@ impl ReadHalf {
             left_outcome: None,
             has_news: false,
             raw: settings.raw,
+            heard_ns: 0,
+            peer_ttl_ns: 0,
+            has_ttl_news: false,
             publishes: settings.publishes,
             conflates: settings.conflate,
             message_max: settings.message_max,
@@ -159,6 +169,7 @@ impl ReadHalf {
         self.ends = false;
         self.ended = None;
         self.left_outcome = None;
+        (self.heard_ns, self.peer_ttl_ns, self.has_ttl_news) = (0, 0, false);
         self.reply.clear();
     }
 
@@ -190,6 +201,7 @@ impl ReadHalf {
                 Err(libc::EAGAIN) => return Outcome::Drained,
                 Err(errno) => return Outcome::Ended(errno),
             };
+            self.hear();
             self.rest.consume(kept);
             let end = kept + count;
             let outcome = self.decode_keeping(&scratch[..end]);
@@ -221,6 +233,7 @@ impl ReadHalf {
             Ok(0) => Outcome::Ended(0),
             Ok(count) => {
                 self.rest.filled(count);
+                self.hear();
                 self.decode_rest()
             }
             Err(libc::EAGAIN) => Outcome::Drained,
@@ -230,6 +243,7 @@ impl ReadHalf {
 
     /// Decodes what was read before and bytes that the driver received.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Outcome {
+        self.hear();
         if self.rest.is_empty() && !self.paused {
             return self.decode_keeping(bytes);
         }
@@ -418,7 +432,14 @@ impl ReadHalf {
         };
         // As in libzmq, what is malformed or unknown is passed over.
         match parse_command(body) {
-            Ok(Command::Ping { context, .. }) => crate::zmtp::encode_pong(&mut self.reply, context),
+            Ok(Command::Ping { context, ttl_tenths }) => {
+                crate::zmtp::encode_pong(&mut self.reply, context);
+                self.peer_ttl_ns = u64::from(ttl_tenths) * 100_000_000;
+                if ttl_tenths > 0 {
+                    self.note_times();
+                    self.has_ttl_news = true;
+                }
+            }
             Ok(Command::Subscribe(topic)) if self.publishes => self.record(Record::Subscribe(copy(topic)?)),
             Ok(Command::Cancel(topic)) if self.publishes => self.record(Record::Cancel(copy(topic)?)),
             _ => {}
@@ -449,6 +470,7 @@ impl ReadHalf {
                 Err(libc::EAGAIN) => return Outcome::Drained,
                 Err(errno) => return Outcome::Ended(errno),
             }
+            self.hear();
         }
         match self.end_body() {
             Ok(_) => Outcome::More,
@@ -518,6 +540,33 @@ impl ReadHalf {
             lanes.socket.leave_readable();
         }
         has_news
+    }
+
+    /// From now on it is noted when something is read.
+    pub(super) fn note_times(&mut self) {
+        self.heard_ns = clock::now_ns();
+    }
+
+    #[inline]
+    fn hear(&mut self) {
+        if self.heard_ns != 0 {
+            self.note_times();
+        }
+    }
+
+    /// When something was read last.
+    pub(super) fn heard_ns(&self) -> u64 {
+        self.heard_ns
+    }
+
+    /// Within which time something is to follow, as the peer's last PING said; 0: any.
+    pub(super) fn peer_ttl_ns(&self) -> u64 {
+        self.peer_ttl_ns
+    }
+
+    /// Whether the peer has said so since this was last asked.
+    pub(super) fn take_ttl_news(&mut self) -> bool {
+        std::mem::take(&mut self.has_ttl_news)
     }
 
     /// A caller leaves to the reactor what reading has come to.

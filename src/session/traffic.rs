@@ -31,10 +31,14 @@ impl Session {
 
     pub(super) fn after_reading(self: &Arc<Self>, reactor: &mut Reactor, mut outcome: Outcome) {
         loop {
-            let (reply, has_news) = {
+            let (reply, has_news, has_ttl) = {
                 let mut reader = self.reader.lock();
-                (std::mem::take(&mut reader.reply), reader.leave_news())
+                let reply = std::mem::take(&mut reader.reply);
+                (reply, reader.leave_news(), reader.take_ttl_news())
             };
+            if has_ttl {
+                self.watch_peer_ttl(reactor);
+            }
             if has_news {
                 reactor.after_turn(self.clone());
             }

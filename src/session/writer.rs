@@ -168,6 +168,13 @@ impl WriteHalf {
         self.flush();
     }
 
+    /// As [`WriteHalf::push_control`], unless others wait: a peer that reads nothing gets one.
+    pub(super) fn push_ping(&mut self, bytes: &[u8]) {
+        if self.control.is_empty() && !self.outgoing_is_control {
+            self.push_control(bytes);
+        }
+    }
+
     /// Whether bytes of messages wait for a connection.
     pub(super) fn holds_messages(&self) -> bool {
         !self.left_over.is_empty() || (self.in_flight || !self.outgoing.is_empty()) && !self.outgoing_is_control

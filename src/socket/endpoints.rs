@@ -12,7 +12,7 @@ use crate::context::{Context, InprocSide};
 use crate::error::{Error, Result};
 use crate::options::{Opt, Options};
 use crate::reactor::Link;
-use crate::session::{Destination, Event, Listener, Owner, Raw, Session, Settings, least_loaded};
+use crate::session::{Destination, Event, Heartbeats, Listener, Owner, Raw, Session, Settings, least_loaded};
 use crate::transport::{self, Endpoint, Keepalive, SocketSettings, ipc, tcp};
 
 /// One bind or connect.
@@ -345,8 +345,19 @@ fn settings(options: &Options) -> Settings {
         connect_ms: milliseconds(Opt::ConnectTimeout),
         reconnect_ms: u32::try_from(options.int(Opt::ReconnectIvl)).ok(),
         reconnect_max_ms: milliseconds(Opt::ReconnectIvlMax),
+        heartbeats: heartbeats(options),
         immediate: options.flag(Opt::Immediate),
         socket: socket_settings(options),
+    }
+}
+
+fn heartbeats(options: &Options) -> Heartbeats {
+    let interval_ms = options.int(Opt::HeartbeatIvl).max(0) as u32;
+    Heartbeats {
+        interval_ms,
+        // Until it is set it is the interval.
+        timeout_ms: u32::try_from(options.int(Opt::HeartbeatTimeout)).unwrap_or(interval_ms),
+        ttl_tenths: (options.int(Opt::HeartbeatTtl).max(0) / 100) as u16,
     }
 }
 
