@@ -53,6 +53,7 @@ programs! {
     messages
     monitor
     multipart
+    old_peers
     options
     pair
     poll
@@ -60,6 +61,8 @@ programs! {
     pubsub
     pushpull
     reqrep
+    reuse
+    stream
     streams
     tails
     threads

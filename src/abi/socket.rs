@@ -5,8 +5,9 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use super::context;
 use crate::entry;
 use crate::error::{Error, Result};
+use crate::handle::Reference;
 use crate::options::write_value;
-use crate::socket;
+use crate::socket::{self, Closing, Socket};
 
 /// The bytes of a C string argument; `EINVAL` for NULL.
 ///
@@ -120,10 +121,25 @@ entry! {
         let reference = socket::find(s)?;
         // SAFETY: as the caller promises.
         let address = unsafe { text(addr) }?;
-        let closing = reference.lock().ok_or(Error::NotSocket)?.unbind(address)?;
-        closing.wait();
-        Ok(0)
+        end_endpoint(reference, address, [Socket::unbind, Socket::disconnect])
     }
+}
+
+/// As on libzmq each of the two calls ends either kind of endpoint; its own is looked for first.
+fn end_endpoint(
+    reference: Reference<Socket>,
+    address: &[u8],
+    ways: [fn(&mut Socket, &[u8]) -> Result<Closing>; 2],
+) -> Result<c_int> {
+    let closing = {
+        let mut socket = reference.lock().ok_or(Error::NotSocket)?;
+        match ways[0](&mut socket, address) {
+            Err(Error::NoEntry) => ways[1](&mut socket, address),
+            ended => ended,
+        }
+    };
+    closing?.wait();
+    Ok(0)
 }
 
 entry! {
@@ -136,8 +152,7 @@ entry! {
         let reference = socket::find(s)?;
         // SAFETY: as the caller promises.
         let address = unsafe { text(addr) }?;
-        reference.lock().ok_or(Error::NotSocket)?.disconnect(address)?;
-        Ok(0)
+        end_endpoint(reference, address, [Socket::disconnect, Socket::unbind])
     }
 }
 

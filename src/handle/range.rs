@@ -1,5 +1,6 @@
-//! The 64 MiB of address space that handles point into. Nothing is ever mapped readable there, so no handle can be the
-//! address of anything else in the process, and a program that reads through one faults at once.
+//! The 64 MiB of address space that handles point into. Nothing else is ever mapped there, so no handle can be the address of
+//! anything else in the process. Who reads there finds zeros: bindings look for marks of their own objects behind any pointer (CZMQ's
+//! zsock_resolve). Who writes there faults.
 //!
 //! Reserved once per process, by whichever thread comes first, and never given back. Nobody waits for anybody here: a
 //! fork may happen at any instant and the child must be able to go on.
@@ -15,6 +16,9 @@ pub const GRANULE_BYTES: usize = 16;
 
 /// Size of the whole range, in bytes.
 pub const RANGE_BYTES: usize = 64 << 20;
+
+/// As much can be read behind the last handle.
+const MARGIN_BYTES: usize = 64 << 10;
 
 static BASE: AtomicUsize = AtomicUsize::new(0);
 
@@ -64,8 +68,8 @@ pub fn reserve() -> Result<()> {
     let mapped = unsafe {
         libc::mmap(
             ptr::null_mut(),
-            RANGE_BYTES,
-            libc::PROT_NONE,
+            RANGE_BYTES + MARGIN_BYTES,
+            libc::PROT_READ,
             libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
             -1,
             0,
@@ -78,7 +82,7 @@ pub fn reserve() -> Result<()> {
         .compare_exchange(0, mapped.addr(), Ordering::Release, Ordering::Relaxed)
         .is_err()
     {
-        discard(mapped, RANGE_BYTES);
+        discard(mapped, RANGE_BYTES + MARGIN_BYTES);
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use crate::error::{Error, Result};
 use crate::sys::lock::{self, Deferred, Lock};
 
-/// What a C program holds: an address without memory behind it.
+/// What a C program holds: an address with nothing but zeros behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Handle {
     address: usize,
@@ -23,7 +23,7 @@ impl Handle {
         Handle { address }
     }
 
-    /// The pointer to give to C. It must never be read through.
+    /// The pointer to give to C, which has nothing to read behind it.
     pub const fn as_ptr(self) -> *mut c_void {
         ptr::without_provenance_mut(self.address)
     }

@@ -79,7 +79,9 @@ impl Raw {
 
     /// What has come from a connection is still delivered, when it is ended on this side.
     fn keep_unread(&mut self, pipes: &mut Pipes, id: PipeId) {
-        let Some(Some(name)) = self.names.get(id as usize) else { return };
+        let Some(Some(name)) = self.names.get(id as usize) else {
+            return;
+        };
         let Some(end) = pipes.end(id) else { return };
         while let Ok(Some(part)) = end.receive_message() {
             if !part.is_empty() && self.left.try_reserve(1).is_ok() {

@@ -22,7 +22,7 @@ const DISCARDS_MAX: usize = 16;
 
 impl Session {
     pub(super) fn lose(self: &Arc<Self>, reactor: &mut Reactor, loss: Loss) {
-        let (stage, fd) = {
+        let (stage, fd, shook_hands) = {
             let mut life = self.life.lock();
             if !matches!(life.stage, Stage::Handshake | Stage::Open) {
                 return;
@@ -31,7 +31,7 @@ impl Session {
             for token in [life.read, life.write].into_iter().flatten() {
                 reactor.cancel(token);
             }
-            (stage, life.raw_fd())
+            (stage, life.raw_fd(), std::mem::take(&mut life.shook_hands))
         };
         self.cancel_timer(reactor);
         self.end_heartbeats(reactor);
@@ -54,8 +54,7 @@ impl Session {
                     self.event(kind, error.event_value());
                 }
             }
-            // As libzmq has it, a connection that shakes no hands has not shaken hands.
-            (Loss::Stream(errno), stage) if stage == Stage::Handshake || self.settings.raw.is_some() => {
+            (Loss::Stream(errno), _) if !shook_hands => {
                 let errno = if errno == 0 { libc::EPIPE } else { errno };
                 self.event(ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL, errno);
             }

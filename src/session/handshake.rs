@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::life::{HANDSHAKE_TIMEOUT, Loss, Stage};
 use super::reader::Outcome;
 use super::{Destination, Session, Side};
@@ -15,7 +17,7 @@ use crate::message::Metadata;
 use crate::pipe::Record;
 use crate::reactor::Reactor;
 use crate::transport::{ipc, tcp};
-use crate::zmtp::{Handshake, HandshakeConfig, Peer};
+use crate::zmtp::{Framing, Handshake, HandshakeConfig, Peer};
 
 impl Session {
     pub(super) fn begin_handshake(self: &Arc<Self>, reactor: &mut Reactor) {
@@ -60,7 +62,10 @@ impl Session {
             life.interval_ms = 0;
             life.raw_fd()
         };
-        if self.settings.raw.is_none() {
+        // As libzmq has it, a peer of an older version does not shake hands.
+        let shook_hands = self.settings.raw.is_none() && peer.framing == Framing::Zmtp3;
+        self.life.lock().shook_hands = shook_hands;
+        if shook_hands {
             self.event(ZMQ_EVENT_HANDSHAKE_SUCCEEDED, 0);
         }
         if self.lanes().is_none() {
@@ -76,8 +81,13 @@ impl Session {
         }
         let Some(lanes) = self.lanes() else { return };
         let mut records = Vec::new();
-        if let Ok(metadata) = self.metadata(fd, peer) {
+        let has_properties = shook_hands || self.settings.raw.is_some();
+        if let Some(Ok(metadata)) = has_properties.then(|| self.metadata(fd, peer)) {
             records.push(Record::Peer(metadata));
+        }
+        if self.settings.publishes && peer.framing == Framing::Zmtp1 {
+            // It filters itself (RFC 13): it wants everything.
+            records.push(Record::Subscribe(Bytes::new()));
         }
         if self.settings.routes {
             records.push(Record::RoutingId(peer.routing_id.clone()));
@@ -85,14 +95,17 @@ impl Session {
         let (to_wire, socket) = (lanes.to_wire.clone(), lanes.socket.clone());
         let begun = {
             let mut reader = self.reader.lock();
+            reader.speak(peer.framing);
             reader.activate(lanes, records).and_then(|()| reader.notify())
         };
         if begun.is_err() {
             return self.lose(reactor, Loss::Stream(libc::ENOMEM));
         }
-        self.writer.lock().activate(to_wire, socket, peer.minor);
+        self.writer.lock().activate(to_wire, socket, peer);
         self.lease.open();
-        self.begin_heartbeats(reactor);
+        if shook_hands {
+            self.begin_heartbeats(reactor);
+        }
     }
 
     fn metadata(&self, fd: RawFd, peer: &Peer) -> Result<Arc<Metadata>> {

@@ -41,7 +41,7 @@ impl Session {
     /// The connection is open.
     pub(super) fn begin_heartbeats(self: &Arc<Self>, reactor: &mut Reactor) {
         let interval_ms = self.settings.heartbeats.interval_ms;
-        if interval_ms == 0 || self.settings.raw.is_some() {
+        if interval_ms == 0 {
             return;
         }
         self.reader.lock().note_times();

@@ -87,6 +87,8 @@ pub struct Life {
     pub(super) timer: Option<TimerId>,
     pub(super) linger: Option<TimerId>,
     pub(super) beat: Beat,
+    /// The peer of the open connection speaks ZMTP 3.
+    pub(super) shook_hands: bool,
     /// The interval before the next attempt, in milliseconds; 0: the first.
     pub(super) interval_ms: u32,
     pub(super) addresses: VecDeque<SocketAddr>,
@@ -105,6 +107,7 @@ impl Life {
             timer: None,
             linger: None,
             beat: Beat::default(),
+            shook_hands: false,
             interval_ms: 0,
             addresses: VecDeque::new(),
             resolved: None,

@@ -16,7 +16,10 @@ use crate::pipe::{Batch, LARGE_BODY, Record};
 use crate::reactor::driver::receive_now;
 use crate::sys::clock;
 use crate::sys::lock::Deferred;
-use crate::zmtp::{Command, Handshake, Header, Peer, Progress, ProtocolError, ScanLimits, Stop, parse_command, scan};
+use crate::zmtp::{
+    Command, Framing, Handshake, Header, Peer, Progress, ProtocolError, ScanLimits, Stop, decode_old_header,
+    encode_header, parse_command, scan,
+};
 
 /// A body at least this long is read into its own allocation, in bytes.
 const DIRECT_BODY: u64 = 2 * LARGE_BODY as u64;
@@ -79,6 +82,7 @@ pub struct ReadHalf {
     /// The socket waits for what was queued, and is still to be told.
     has_news: bool,
     raw: Option<Raw>,
+    framing: Framing,
     /// When something was read last, if that is to be known; 0: it is not.
     heard_ns: u64,
     /// The time that the peer's last PING gave; 0: none.
@@ -117,6 +121,7 @@ impl ReadHalf {
             left_outcome: None,
             has_news: false,
             raw: settings.raw,
+            framing: Framing::Zmtp3,
             heard_ns: 0,
             peer_ttl_ns: 0,
             has_ttl_news: false,
@@ -298,10 +303,64 @@ impl ReadHalf {
             },
             Phase::Open => {
                 let mut position = 0;
-                let outcome = self.decode_messages(bytes, &mut position);
+                let outcome = match self.framing {
+                    Framing::Zmtp1 => self.decode_old_messages(bytes, &mut position),
+                    Framing::Zmtp2 | Framing::Zmtp3 => self.decode_messages(bytes, &mut position),
+                };
                 (position, outcome)
             }
             Phase::Raw => self.take_raw(bytes),
+        }
+    }
+
+    /// How the frames of the connection that begins are written.
+    pub(super) fn speak(&mut self, framing: Framing) {
+        self.framing = framing;
+    }
+
+    /// As [`ReadHalf::decode_messages`] for ZMTP 1.0.
+    fn decode_old_messages(&mut self, bytes: &[u8], position: &mut usize) -> Outcome {
+        loop {
+            if self.body.is_some() {
+                *position += self.feed_body(&bytes[*position..]);
+                match self.end_body() {
+                    Ok(true) => {}
+                    Ok(false) => return Outcome::Drained,
+                    Err(_) => return Outcome::OutOfMemory,
+                }
+            }
+            if self.room() == 0 {
+                self.paused = true;
+                return Outcome::Paused;
+            }
+            let rest = &bytes[*position..];
+            let header = match decode_old_header(rest) {
+                Ok(Some(header)) => header,
+                Ok(None) => return Outcome::Drained,
+                Err(error) => return Outcome::Broken(error),
+            };
+            if self.message_max.is_some_and(|most| header.body_len > most) {
+                return Outcome::Broken(ProtocolError::MessageTooLarge);
+            }
+            if header.body_len >= DIRECT_BODY {
+                match BodyBuilder::new(header.body_len as usize) {
+                    Ok(builder) => self.body = Some((builder, header.more)),
+                    Err(_) => return Outcome::OutOfMemory,
+                }
+                *position += header.header_len;
+                continue;
+            }
+            let end = header.header_len + header.body_len as usize;
+            let Some(body) = rest.get(header.header_len..end) else {
+                return Outcome::Drained;
+            };
+            let (new_header, header_len) = encode_header(header.more, body.len());
+            let frame = [&new_header[..header_len], body].concat();
+            let committed = if header.more { 0 } else { frame.len() };
+            if self.queue(&frame, committed, usize::from(!header.more)).is_err() {
+                return Outcome::OutOfMemory;
+            }
+            *position += end;
         }
     }
 

@@ -17,7 +17,7 @@ use crate::reactor::driver::send_now;
 use crate::reactor::{Segment, SendBuffers};
 use crate::sys::lock::Deferred;
 use crate::sys::{alarm, clock};
-use crate::zmtp::{decode_header, encode_cancel, encode_header, encode_subscribe};
+use crate::zmtp::{self, Framing, decode_header, encode_cancel, encode_header, encode_old_header, encode_subscribe};
 
 /// What the write half is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,9 +60,11 @@ pub struct WriteHalf {
     /// No caller goes on any more.
     closing: bool,
     resends: bool,
-    /// Bodies are sent without their headers.
+    /// Bodies are sent without headers.
     raw: bool,
-    /// Raw: the positions in the outgoing buffers where messages end.
+    /// How the peer of the open connection wants its frames.
+    framing: Framing,
+    /// Raw and ZMTP 1.0: the positions in the outgoing buffers where messages end.
     ends: VecDeque<u64>,
 }
 
@@ -108,6 +110,7 @@ impl WriteHalf {
             // What was sent of a stream of bytes goes with it.
             resends: !settings.subscribes && !settings.immediate && settings.raw.is_none(),
             raw: settings.raw.is_some(),
+            framing: Framing::Zmtp3,
             ends: VecDeque::new(),
         }
     }
@@ -122,10 +125,17 @@ impl WriteHalf {
     }
 
     /// The handshake is done: messages may be sent.
-    pub(super) fn activate(&mut self, lane: Arc<Lane>, socket: Arc<dyn Peer>, minor: u8) {
+    pub(super) fn activate(&mut self, lane: Arc<Lane>, socket: Arc<dyn Peer>, peer: &zmtp::Peer) {
         self.lane = Some(lane);
         self.socket = Some(socket);
-        self.minor = minor;
+        self.minor = peer.minor;
+        self.framing = peer.framing;
+        if self.is_translated() && !self.left_over.is_empty() {
+            // It is in the framing of the connection before: its room is for others.
+            self.left_over = SendBuffers::new();
+            let lost = std::mem::take(&mut self.messages);
+            self.acknowledge(lost);
+        }
         self.phase = Phase::Open;
         self.flush();
     }
@@ -144,14 +154,12 @@ impl WriteHalf {
         self.ends.clear();
         let outgoing = std::mem::take(&mut self.outgoing);
         let is_control = std::mem::take(&mut self.outgoing_is_control);
-        if !(again && self.resends) {
+        if !(again && self.resends) || self.is_translated() {
             self.left_over = SendBuffers::new();
             let lost = std::mem::take(&mut self.messages);
             // A pipe that goes on has room for others in their place.
-            if let (true, Some(lane), Some(socket)) = (again && lost > 0, &self.lane, &self.socket)
-                && lane.acknowledge_more(lost)
-            {
-                socket.writable();
+            if again {
+                self.acknowledge(lost);
             }
             return lost;
         }
@@ -258,8 +266,8 @@ impl WriteHalf {
         let whole = if self.outgoing_is_control || self.outgoing.is_empty() {
             self.ends.clear();
             self.messages
-        } else if self.raw {
-            self.walk_raw()
+        } else if self.is_translated() {
+            self.walk_translated()
         } else {
             self.walk()
         };
@@ -271,12 +279,22 @@ impl WriteHalf {
             return;
         }
         self.messages -= whole;
-        if whole > 0
+        self.acknowledge(whole);
+    }
+
+    /// The lane has room for so many messages more.
+    fn acknowledge(&self, messages: u64) {
+        if messages > 0
             && let (Some(lane), Some(socket)) = (&self.lane, &self.socket)
-            && lane.acknowledge_more(whole)
+            && lane.acknowledge_more(messages)
         {
             socket.writable();
         }
+    }
+
+    /// Whether what is sent is not what is in the lane.
+    fn is_translated(&self) -> bool {
+        self.raw || self.framing == Framing::Zmtp1
     }
 
     /// Counts the messages that are sent completely, and releases them.
@@ -302,8 +320,8 @@ impl WriteHalf {
         whole.min(self.messages)
     }
 
-    /// As [`WriteHalf::walk`] where messages have no headers.
-    fn walk_raw(&mut self) -> u64 {
+    /// As [`WriteHalf::walk`] where frames are not those of the lane.
+    fn walk_translated(&mut self) -> u64 {
         let sent = self.outgoing.position();
         let mut whole = 0;
         while let Some(end) = self.ends.front().copied().filter(|end| *end <= sent) {
@@ -337,8 +355,8 @@ impl WriteHalf {
         }
         self.walked = self.outgoing.position();
         self.messages += self.batch.messages();
-        if self.raw {
-            self.fill_raw();
+        if self.is_translated() {
+            self.fill_translated();
             return !self.outgoing.is_empty();
         }
         while let Some(item) = self.batch.pop() {
@@ -361,37 +379,61 @@ impl WriteHalf {
         !self.outgoing.is_empty()
     }
 
-    /// Puts the bodies of the batch into the outgoing buffers, which are empty.
-    fn fill_raw(&mut self) {
+    /// Puts the frames of the batch into the outgoing buffers, which are empty, without headers or with those of ZMTP 1.0.
+    fn fill_translated(&mut self) {
         let mut end = self.outgoing.position();
         while let Some(item) = self.batch.pop() {
             match item {
                 Item::Bytes(frames) => {
-                    let mut bodies = Vec::with_capacity(frames.len());
-                    let mut rest = &frames[..];
-                    while let Ok(Some(header)) = decode_header(rest) {
-                        let (body, next) = rest[header.header_len..].split_at(header.body_len as usize);
-                        bodies.extend_from_slice(body);
-                        end += header.body_len;
-                        if !header.more {
-                            self.ends.push_back(end);
-                        }
-                        rest = next;
-                    }
-                    self.outgoing.push(Segment::Bytes(bodies));
+                    self.push_translated(&frames, &mut end, true);
                     self.batch.recycle(frames);
                 }
                 Item::Body(body, more) => {
-                    end += body.len() as u64;
+                    let header = self.header(more, body.len());
+                    end += (header.len() + body.len()) as u64;
+                    self.outgoing.push(Segment::Bytes(header));
                     self.outgoing.push(Segment::Body(body));
                     if !more {
                         self.ends.push_back(end);
                     }
                 }
-                Item::Run(_) | Item::Record(_) => {}
+                Item::Run(frames) => self.push_translated(&frames, &mut end, true),
+                Item::Record(record) if !self.raw => {
+                    if let Some(frame) = encode(record, 0) {
+                        self.push_translated(&frame, &mut end, false);
+                    }
+                }
+                Item::Record(_) => {}
             }
         }
         self.batch.clear();
+    }
+
+    /// Frames of ZMTP 3, up to a position. Records are no messages that count.
+    fn push_translated(&mut self, frames: &[u8], end: &mut u64, count: bool) {
+        let mut translated = Vec::with_capacity(frames.len());
+        let mut rest = frames;
+        while let Ok(Some(header)) = decode_header(rest) {
+            let (body, next) = rest[header.header_len..].split_at(header.body_len as usize);
+            let before = translated.len();
+            translated.extend_from_slice(&self.header(header.more, body.len()));
+            translated.extend_from_slice(body);
+            *end += (translated.len() - before) as u64;
+            if count && !header.more {
+                self.ends.push_back(*end);
+            }
+            rest = next;
+        }
+        self.outgoing.push(Segment::Bytes(translated));
+    }
+
+    /// The header of a frame as the peer has it.
+    fn header(&self, more: bool, body_len: usize) -> Vec<u8> {
+        if self.raw {
+            return Vec::new();
+        }
+        let (header, header_len) = encode_old_header(more, body_len);
+        header[..header_len].to_vec()
     }
 
     fn call(&self, what: u32) {

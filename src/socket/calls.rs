@@ -191,6 +191,7 @@ fn wait<R>(
         };
         guard = locked;
         guard.readiness.remove(&waiter);
+        guard.heard |= event == ZMQ_POLLIN;
         match leases {
             Some(leases) if event == ZMQ_POLLIN => guard.return_leases(leases),
             Some(leases) => guard.return_full(leases),

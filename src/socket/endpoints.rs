@@ -64,12 +64,7 @@ impl Socket {
         let listening = match self.listen(&parsed) {
             Ok(listening) => listening,
             Err(error) => {
-                let event = Event {
-                    kind: ZMQ_EVENT_BIND_FAILED,
-                    value: error.errno(),
-                    endpoint: address.to_owned(),
-                };
-                self.shared.report(event);
+                self.report_failed_bind(address, &parsed, &error);
                 return Err(error);
             }
         };
@@ -96,6 +91,27 @@ impl Socket {
         self.endpoints
             .add(name, Kind::Listener(listener, hears, listening.temporary));
         Ok(())
+    }
+
+    /// As libzmq has it: the descriptor is closed, if there was one, which over tcp had no name yet; and the address has no transport.
+    fn report_failed_bind(&self, address: &[u8], parsed: &Endpoint, error: &Error) {
+        let is_tcp = matches!(parsed, Endpoint::Tcp(_));
+        if !matches!(error, Error::NoDevice) {
+            self.shared.report(Event {
+                kind: ZMQ_EVENT_CLOSED,
+                value: -1,
+                endpoint: if is_tcp { Vec::new() } else { address.to_owned() },
+            });
+        }
+        let transport = address
+            .windows(3)
+            .position(|text| text == b"://")
+            .map_or(0, |at| at + 3);
+        self.shared.report(Event {
+            kind: ZMQ_EVENT_BIND_FAILED,
+            value: error.errno(),
+            endpoint: address[transport..].to_owned(),
+        });
     }
 
     fn listen(&self, endpoint: &Endpoint) -> Result<transport::Listener> {
@@ -176,7 +192,7 @@ impl Socket {
     }
 
     /// zmq_disconnect(3): what is queued is still sent, within linger.
-    pub(crate) fn disconnect(&mut self, address: &[u8]) -> Result<()> {
+    pub(crate) fn disconnect(&mut self, address: &[u8]) -> Result<Closing> {
         self.check()?;
         let parsed = Endpoint::parse(address)?;
         let place = self.find_endpoint(address, &parsed, |kind| {
@@ -193,7 +209,7 @@ impl Socket {
             }
         }
         self.changed();
-        Ok(())
+        Ok(Closing(Vec::new()))
     }
 
     fn end_inproc(&mut self, id: u64, linger_ms: i32) {

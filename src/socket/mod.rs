@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 pub use calls::{Begun, begin_receive, begin_send, go_on, receive, receive_on, send};
+pub(crate) use endpoints::Closing;
 pub use poll::{PollItem, poll};
 pub use proxy::proxy;
 
@@ -87,7 +88,8 @@ pub struct Socket {
     waited_ns: u64,
     /// Something was sent since.
     has_sent: bool,
-    /// A receive found nothing since the last send: as in libzmq, the next send knows what room there is by now.
+    /// A receive found nothing or waited since the last send, or a poll looked: as in libzmq, the next send knows what room there is by
+    /// now.
     heard: bool,
     /// Parts received since a receiving call last waited.
     received: u32,

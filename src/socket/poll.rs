@@ -168,6 +168,7 @@ fn found(items: &mut [PollItem], watched: &[Watched]) -> i32 {
 impl Socket {
     fn events_for_poll(&mut self, wanted: i32) -> Result<i32> {
         self.check()?;
+        self.heard = true;
         let mut events = 0;
         if wanted & ZMQ_POLLIN != 0 && self.pattern.can_receive(&mut self.pipes) {
             events |= ZMQ_POLLIN;

@@ -243,6 +243,22 @@ mod tests {
     }
 
     #[test]
+    fn a_guard_with_work_to_do_is_not_released() {
+        let inbox = Arc::new(AtomicU64::new(0));
+        let lock = Lock::new(Sum {
+            inbox: inbox.clone(),
+            total: 0,
+        });
+        assert!(lock.lock().release().is_ok());
+        let held = lock.lock();
+        inbox.store(7, Ordering::Release);
+        lock.notify();
+        let Err(held) = held.release() else { panic!("released") };
+        drop(held);
+        assert_eq!(lock.lock().total, 7);
+    }
+
+    #[test]
     fn no_notification_is_lost_between_threads() {
         const EACH: u64 = 50_000;
         let inbox = Arc::new(AtomicU64::new(0));

@@ -14,8 +14,8 @@ use crate::constants::{
 /// Why a connection cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProtocolError {
-    /// The peer speaks ZMTP 1.0 or 2.0 (RFC 37, "Backwards Interoperability").
-    OldPeer,
+    /// The identity of a peer of ZMTP 1.0 or 2.0 is malformed, or too long.
+    OldIdentity,
     /// The first octet begins no greeting of any ZMTP version.
     NotZmtp,
     /// The peer's mechanism is not ours.
@@ -64,7 +64,7 @@ impl ProtocolError {
                 ZMQ_PROTOCOL_ERROR_ZMTP_INVALID_METADATA
             }
             ProtocolError::Refused(status) => status as i32,
-            ProtocolError::OldPeer
+            ProtocolError::OldIdentity
             | ProtocolError::NotZmtp
             | ProtocolError::ReservedFlags
             | ProtocolError::CommandWithMore
@@ -75,10 +75,15 @@ impl ProtocolError {
     }
 
     /// The monitor event that precedes `ZMQ_EVENT_DISCONNECTED` when this ends a handshake; `None` where libzmq raises
-    /// none: malformed metadata, a wrong Socket-Type, an ERROR command without a ZAP status code.
+    /// none: a first octet or an identity of an older version that cannot be, malformed metadata, a wrong Socket-Type, an ERROR command
+    /// without a ZAP status code.
     pub const fn event(self) -> Option<i32> {
         match self {
-            ProtocolError::InvalidMetadata | ProtocolError::SocketTypeMismatch | ProtocolError::Refused(0) => None,
+            ProtocolError::NotZmtp
+            | ProtocolError::OldIdentity
+            | ProtocolError::InvalidMetadata
+            | ProtocolError::SocketTypeMismatch
+            | ProtocolError::Refused(0) => None,
             ProtocolError::Refused(_) => Some(ZMQ_EVENT_HANDSHAKE_FAILED_AUTH),
             _ => Some(ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL),
         }
@@ -96,8 +101,9 @@ mod tests {
         assert_eq!(ProtocolError::MechanismMismatch.event_value(), 0x1100_0002);
         assert_eq!(ProtocolError::UnexpectedMessage.event(), protocol);
         assert_eq!(ProtocolError::UnexpectedMessage.event_value(), 0x1000_0001);
-        assert_eq!(ProtocolError::OldPeer.event(), protocol);
-        assert_eq!(ProtocolError::OldPeer.event_value(), 0x1000_0000);
+        assert_eq!(ProtocolError::FrameLength.event(), protocol);
+        assert_eq!(ProtocolError::FrameLength.event_value(), 0x1000_0000);
+        assert_eq!(ProtocolError::OldIdentity.event(), None);
         assert_eq!(ProtocolError::SocketTypeMismatch.event(), None);
         assert_eq!(ProtocolError::Refused(0).event(), None);
         assert_eq!(

@@ -69,6 +69,56 @@ pub fn encode_header(more: bool, body_len: usize) -> ([u8; MAX_HEADER], usize) {
     encode_flags(u8::from(more), body_len)
 }
 
+/// The longest header of ZMTP 1.0, in bytes.
+pub const MAX_OLD_HEADER: usize = 10;
+
+/// As [`decode_header`] for ZMTP 1.0 (RFC 13): the length, which counts the flags, comes first, and there are no commands.
+pub fn decode_old_header(bytes: &[u8]) -> Result<Option<Header>, ProtocolError> {
+    let Some(&first) = bytes.first() else {
+        return Ok(None);
+    };
+    let (length, flags_at) = if first == 0xff {
+        match bytes.get(1..).and_then(|rest| rest.first_chunk::<8>()) {
+            Some(length) => (u64::from_be_bytes(*length), 9),
+            None => return Ok(None),
+        }
+    } else {
+        (u64::from(first), 1)
+    };
+    if length == 0 || length > i64::MAX as u64 {
+        return Err(ProtocolError::FrameLength);
+    }
+    let Some(&flags) = bytes.get(flags_at) else {
+        return Ok(None);
+    };
+    // As in libzmq the other bits are not looked at.
+    Ok(Some(Header {
+        more: flags & FLAG_MORE != 0,
+        command: false,
+        header_len: flags_at + 1,
+        body_len: length - 1,
+    }))
+}
+
+/// As [`encode_header`] for ZMTP 1.0.
+pub fn encode_old_header(more: bool, body_len: usize) -> ([u8; MAX_OLD_HEADER], usize) {
+    let mut header = [0; MAX_OLD_HEADER];
+    let length = body_len as u64 + 1;
+    let flags_at = match u8::try_from(length) {
+        Ok(length) if length < 0xff => {
+            header[0] = length;
+            1
+        }
+        _ => {
+            header[0] = 0xff;
+            header[1..9].copy_from_slice(&length.to_be_bytes());
+            9
+        }
+    };
+    header[flags_at] = u8::from(more);
+    (header, flags_at + 1)
+}
+
 /// Appends a command frame: `name` (1 to 255 bytes; cut there), then the parts of `body`.
 pub fn encode_command(out: &mut Vec<u8>, name: &[u8], body: &[&[u8]]) {
     let name_len = u8::try_from(name.len()).unwrap_or(u8::MAX);
@@ -117,6 +167,36 @@ mod tests {
             header_len,
             body_len,
         }))
+    }
+
+    #[test]
+    fn old_headers_come_back_as_they_went() {
+        for body_len in [0, 1, 252, 253, 254, 255, 256, 70_000] {
+            for more in [false, true] {
+                let (header, header_len) = encode_old_header(more, body_len);
+                assert_eq!(header_len, if body_len < 254 { 2 } else { 10 }, "{body_len}");
+                let expected = Header {
+                    more,
+                    command: false,
+                    header_len,
+                    body_len: body_len as u64,
+                };
+                assert_eq!(decode_old_header(&header[..header_len]), Ok(Some(expected)));
+                assert_eq!(decode_old_header(&header[..header_len - 1]), Ok(None));
+            }
+        }
+        assert_eq!(decode_old_header(&[]), Ok(None));
+        assert_eq!(decode_old_header(&[0]), Err(ProtocolError::FrameLength));
+        assert_eq!(decode_old_header(&[0xff; 9]), Err(ProtocolError::FrameLength));
+        assert_eq!(
+            decode_old_header(&[0xff, 0, 0, 0, 0, 0, 0, 0, 0]),
+            Err(ProtocolError::FrameLength)
+        );
+        assert!(
+            decode_old_header(&[2, 0xfe])
+                .unwrap()
+                .is_some_and(|header| !header.more)
+        );
     }
 
     #[test]

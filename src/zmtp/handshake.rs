@@ -1,16 +1,16 @@
 //! Greeting and NULL handshake of one connection, in either role.
 //!
-//! [`Handshake::new`] puts our greeting into the output; our READY follows once the peer's greeting is complete, so
-//! that metadata goes to no peer of another version or mechanism. The handshake is done when the peer's READY has been
-//! read. Memory is bounded: at most [`READY_SIZE_MAX`] bytes and [`PROPERTIES_MAX`] properties of the peer are held,
+//! [`Handshake::new`] puts the first octets of our greeting into the output; our READY follows once the peer's greeting is complete,
+//! so that metadata goes to no peer of another version or mechanism. The handshake is done when the peer's READY has been
+//! read, or with a peer of ZMTP 1.0 or 2.0 its identity. Memory is bounded: at most [`READY_SIZE_MAX`] bytes and [`PROPERTIES_MAX`] properties of the peer are held,
 //! and they are allocated fallibly as they arrive. An error is final: every later input gives it again.
 
 use bytes::Bytes;
 
 use super::command::{Command, READY, parse_command};
 use super::error::ProtocolError;
-use super::frame::{Header, MAX_HEADER, decode_header, encode_command};
-use super::greeting::{GREETING, GreetingReader};
+use super::frame::{Header, MAX_HEADER, decode_header, decode_old_header, encode_command};
+use super::greeting::{Greeting, Ours, Spoken};
 use super::metadata::{IDENTITY, Properties, SOCKET_TYPE, encode_property, same_name};
 
 /// The largest handshake command that is accepted from a peer: its body, in bytes.
@@ -34,10 +34,24 @@ pub struct HandshakeConfig {
     pub properties: Vec<(Bytes, Bytes)>,
 }
 
+/// How frames are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Framing {
+    /// As in ZMTP 3.
+    #[default]
+    Zmtp3,
+    /// As in ZMTP 2.0: like ZMTP 3, but there are no commands.
+    Zmtp2,
+    /// As in ZMTP 1.0.
+    Zmtp1,
+}
+
 /// What a completed handshake says of the peer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peer {
-    /// The minor version to speak: 0 or 1, the lower of ours and the peer's.
+    /// How frames to and from the peer are written.
+    pub framing: Framing,
+    /// The minor version of ZMTP 3 to speak: 0 or 1, the lower of ours and the peer's.
     pub minor: u8,
     /// The peer's Socket-Type; empty if it sent none, which libzmq accepts.
     pub socket_type: Bytes,
@@ -66,7 +80,12 @@ pub struct Handshake {
 
 #[derive(Debug)]
 enum State {
-    Greeting(GreetingReader),
+    Greeting(Greeting),
+    /// The peer's identity, in ZMTP 1.0 or 2.0.
+    Identity {
+        framing: Framing,
+        frame: Vec<u8>,
+    },
     Header {
         minor: u8,
         bytes: [u8; MAX_HEADER],
@@ -84,10 +103,12 @@ enum State {
 impl Handshake {
     /// A handshake whose output already holds our greeting.
     pub fn new(config: HandshakeConfig) -> Handshake {
+        let mut output = Vec::new();
+        Greeting::begin(&mut output, ours(&config));
         Handshake {
             config,
-            state: State::Greeting(GreetingReader::default()),
-            output: GREETING.to_vec(),
+            state: State::Greeting(Greeting::default()),
+            output,
         }
     }
 
@@ -116,17 +137,60 @@ impl Handshake {
     /// One step of the state machine: at least one byte is consumed unless there is nothing left to do.
     fn step(&mut self, bytes: &[u8]) -> Result<(usize, Option<Peer>), ProtocolError> {
         match &mut self.state {
-            State::Greeting(reader) => {
-                let (count, minor) = reader.input(bytes)?;
-                if let Some(minor) = minor {
-                    encode_ready(&mut self.output, &self.config)?;
-                    self.state = State::Header {
-                        minor,
-                        bytes: [0; MAX_HEADER],
-                        length: 0,
-                    };
+            State::Greeting(greeting) => {
+                let (count, spoken) = greeting.input(bytes, &mut self.output, ours(&self.config))?;
+                self.state = match spoken {
+                    None => return Ok((count, None)),
+                    Some(Spoken::Zmtp3(minor)) => {
+                        encode_ready(&mut self.output, &self.config)?;
+                        State::Header {
+                            minor,
+                            bytes: [0; MAX_HEADER],
+                            length: 0,
+                        }
+                    }
+                    Some(Spoken::Zmtp2) => State::Identity {
+                        framing: Framing::Zmtp2,
+                        frame: Vec::new(),
+                    },
+                    Some(Spoken::Zmtp1(begun, length)) => State::Identity {
+                        framing: Framing::Zmtp1,
+                        frame: begun[..length].to_vec(),
+                    },
+                };
+                // The first octet of an identity may be all that came, and is still to be taken.
+                if count == 0 {
+                    return self.step(bytes);
                 }
                 Ok((count, None))
+            }
+            State::Identity { framing, frame } => {
+                let mut taken = 0;
+                loop {
+                    let header = match framing {
+                        Framing::Zmtp1 => decode_old_header(frame),
+                        _ => decode_header(frame),
+                    };
+                    let header = header.map_err(|_| ProtocolError::OldIdentity)?;
+                    let size = header.map_or(usize::MAX, |header| header.header_len + header.body_len as usize);
+                    if header.is_some_and(|header| header.body_len > ROUTING_ID_MAX as u64) {
+                        return Err(ProtocolError::OldIdentity);
+                    }
+                    if let Some(header) = header.filter(|_| frame.len() == size) {
+                        let peer = Peer {
+                            framing: *framing,
+                            routing_id: Bytes::copy_from_slice(&frame[header.header_len..]),
+                            ..Peer::default()
+                        };
+                        self.state = State::Done;
+                        return Ok((taken, Some(peer)));
+                    }
+                    let Some(&byte) = bytes.get(taken) else {
+                        return Ok((taken, None));
+                    };
+                    frame.push(byte);
+                    taken += 1;
+                }
             }
             State::Header {
                 minor,
@@ -162,6 +226,19 @@ impl Handshake {
             State::Done => Ok((0, None)),
             State::Failed(error) => Err(*error),
         }
+    }
+}
+
+fn ours(config: &HandshakeConfig) -> Ours<'_> {
+    let names = [
+        "PAIR", "PUB", "SUB", "REQ", "REP", "DEALER", "ROUTER", "PULL", "PUSH", "XPUB", "XSUB",
+    ];
+    Ours {
+        routing_id: config.routing_id.as_deref().unwrap_or_default(),
+        socket_type: names
+            .iter()
+            .position(|name| *name == config.socket_type)
+            .unwrap_or_default() as u8,
     }
 }
 
@@ -236,6 +313,7 @@ fn read_command(body: Vec<u8>, minor: u8, accepts: fn(&str) -> bool) -> Result<P
 /// As in libzmq every Socket-Type is checked, and the last of several equal names counts.
 fn read_properties(body: &Bytes, list: &[u8], minor: u8, accepts: fn(&str) -> bool) -> Result<Peer, ProtocolError> {
     let mut peer = Peer {
+        framing: Framing::Zmtp3,
         minor,
         socket_type: Bytes::new(),
         routing_id: Bytes::new(),

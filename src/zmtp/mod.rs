@@ -1,4 +1,4 @@
-//! ZMTP 3.1 (RFC 37) and 3.0 (RFC 23) with the NULL mechanism, sans-I/O.
+//! ZMTP 3.1 (RFC 37) and 3.0 (RFC 23) with the NULL mechanism, 2.0 (RFC 15) and 1.0 (RFC 13), sans-I/O.
 //!
 //! Bytes go in, events and bytes come out: nothing here knows a descriptor, a clock, a thread or a random number, so
 //! the reactor, a calling thread, the tests and the fuzzers drive the same code. A connection is a [`Handshake`] until
@@ -23,6 +23,9 @@ mod testing;
 
 pub use command::{Command, encode_cancel, encode_ping, encode_pong, encode_subscribe, parse_command};
 pub use error::ProtocolError;
-pub use frame::{Header, MAX_HEADER, SHORT_HEADER, decode_header, encode_command, encode_header};
-pub use handshake::{Handshake, HandshakeConfig, Peer, Progress, pairs};
+pub use frame::{
+    Header, MAX_HEADER, SHORT_HEADER, decode_header, decode_old_header, encode_command, encode_header,
+    encode_old_header,
+};
+pub use handshake::{Framing, Handshake, HandshakeConfig, Peer, Progress, pairs};
 pub use scan::{Scan, ScanLimits, Stop, scan};

@@ -55,6 +55,48 @@ fn at_once(stream: &[u8]) -> Result<(usize, Option<Peer>), ProtocolError> {
     drive(stream, || usize::MAX / 2)
 }
 
+/// Our whole greeting of ZMTP 3.1.
+fn greeting(routing_id: &[u8]) -> Vec<u8> {
+    let mut greeting = vec![0xff, 0, 0, 0, 0, 0, 0, 0, routing_id.len() as u8 + 1];
+    greeting.extend_from_slice(b"\x7f\x03\x01NULL");
+    greeting.resize(64, 0);
+    greeting
+}
+
+#[test]
+fn the_identity_of_an_older_peer_ends_its_handshake() {
+    let signature = &LIBZMQ_GREETING[..10];
+    let old = |framing, stream: &[u8]| {
+        let (consumed, peer) = at_once(stream).unwrap();
+        let peer = peer.unwrap();
+        assert_eq!((peer.framing, consumed), (framing, stream.len()));
+        peer.routing_id
+    };
+    assert_eq!(old(Framing::Zmtp1, b"\x05\0four")[..], b"four"[..]);
+    assert_eq!(old(Framing::Zmtp1, b"\x01\0"), Bytes::new());
+    let long = b"\xff\0\0\0\0\0\0\0\x05\0four";
+    assert_eq!(old(Framing::Zmtp1, long)[..], b"four"[..]);
+    assert_eq!(
+        old(Framing::Zmtp1, &[signature, b"\0\x05\x05\0four"].concat())[..],
+        b"four"[..]
+    );
+    assert_eq!(
+        old(Framing::Zmtp2, &[signature, b"\x01\x05\0\x04four"].concat())[..],
+        b"four"[..]
+    );
+    assert_eq!(
+        old(Framing::Zmtp2, &[signature, b"\x01\x05\0\0"].concat()),
+        Bytes::new()
+    );
+    assert_eq!(at_once(b"\x05\0fou"), Ok((5, None)));
+    assert_eq!(at_once(b"\xff\0\0\0\0\0\0\0\0\0"), Err(ProtocolError::OldIdentity));
+    assert_eq!(at_once(b"\xff\0\0\0\0\0\0\x01\x01\0"), Err(ProtocolError::OldIdentity));
+    assert_eq!(
+        at_once(&[signature, b"\x01\x05\x02\0\0\0\0\0\0\x01\0"].concat()),
+        Err(ProtocolError::OldIdentity)
+    );
+}
+
 fn peer_of(list: &[(&[u8], &[u8])]) -> Result<Peer, ProtocolError> {
     at_once(&with_ready(&properties(list))).map(|(_, peer)| peer.expect("a whole READY ends the handshake"))
 }
@@ -62,10 +104,10 @@ fn peer_of(list: &[(&[u8], &[u8])]) -> Result<Peer, ProtocolError> {
 #[test]
 fn our_side_has_the_octets_of_the_worked_example() {
     let mut handshake = Handshake::new(config("DEALER"));
-    assert_eq!(handshake.output()[..], GREETING);
-    handshake.output().clear();
+    assert_eq!(handshake.output()[..], greeting(b"")[..10]);
     handshake.input(&LIBZMQ_GREETING[..63]).unwrap();
-    assert_eq!(handshake.output()[..], []);
+    assert_eq!(handshake.output()[..], greeting(b""));
+    handshake.output().clear();
     handshake.input(&LIBZMQ_GREETING[63..]).unwrap();
     let ready = b"\x04\x29\x05READY\x0bSocket-Type\0\0\0\x06DEALER\x08Identity\0\0\0\0";
     assert_eq!(handshake.output()[..], ready[..]);
@@ -82,7 +124,7 @@ fn identity_is_sent_by_three_types_only() {
         ours.properties = vec![(Bytes::from_static(b"X-key"), Bytes::from_static(b"value"))];
         let mut handshake = Handshake::new(ours);
         handshake.input(LIBZMQ_GREETING).unwrap();
-        let mut expected = GREETING.to_vec();
+        let mut expected = greeting(b"me");
         let mut list = vec![(SOCKET_TYPE, socket_type.as_bytes())];
         if ["REQ", "DEALER", "ROUTER"].contains(&socket_type) {
             list.push((IDENTITY, b"me"));
@@ -97,6 +139,7 @@ fn identity_is_sent_by_three_types_only() {
 fn a_recorded_handshake_gives_the_peer() {
     let list = [(&b"Socket-Type"[..], &b"DEALER"[..]), (b"Identity", b"me")];
     let expected = Peer {
+        framing: Framing::Zmtp3,
         minor: 1,
         socket_type: Bytes::from_static(b"DEALER"),
         routing_id: Bytes::from_static(b"me"),
@@ -115,7 +158,7 @@ fn two_of_us_complete_a_handshake_with_each_other() {
         ..config("DEALER")
     });
     let mut done = Vec::new();
-    for _ in 0..2 {
+    for _ in 0..5 {
         let from_router = std::mem::take(router.output());
         let from_dealer = std::mem::take(dealer.output());
         for (side, bytes) in [(&mut dealer, from_router), (&mut router, from_dealer)] {
@@ -189,9 +232,9 @@ fn random_streams_never_fail_in_one_chunking_only() {
 #[test]
 fn an_error_is_final() {
     let mut handshake = Handshake::new(config("ROUTER"));
-    assert_eq!(handshake.input(&[1, 0]), Err(ProtocolError::OldPeer));
-    assert_eq!(handshake.input(&recorded()), Err(ProtocolError::OldPeer));
-    assert_eq!(handshake.input(&[]), Err(ProtocolError::OldPeer));
+    assert_eq!(handshake.input(&[0, 0]), Err(ProtocolError::NotZmtp));
+    assert_eq!(handshake.input(&recorded()), Err(ProtocolError::NotZmtp));
+    assert_eq!(handshake.input(&[]), Err(ProtocolError::NotZmtp));
 }
 
 #[test]
