@@ -2,7 +2,7 @@
 //! and what they say of an option is what the library answers. The RFC tables have a row for each SHALL, with a test
 //! that exists.
 
-use monocoque::constants::{ZMQ_PAIR, ZMQ_XSUB};
+use monocoque::constants::{ZMQ_PAIR, ZMQ_STREAM};
 use monocoque::options::{Access, ContextOptions, Options, ROWS, Row, row};
 use std::collections::BTreeSet;
 use std::fs;
@@ -150,7 +150,7 @@ fn accepts_a_change(row: &Row) -> bool {
     let one = 1i32.to_ne_bytes();
     let wide = 1i64.to_ne_bytes();
     let changes: [&[u8]; 5] = [&one, &wide, b"name", b"127.0.0.1", &[1; 32]];
-    (ZMQ_PAIR..=ZMQ_XSUB).any(|socket_type| {
+    (ZMQ_PAIR..=ZMQ_STREAM).any(|socket_type| {
         let mut options = Options::new(socket_type);
         // What a publisher's owner may subscribe to depends on this option; other types refuse it.
         let _ = options.set(monocoque::constants::ZMQ_XPUB_MANUAL, Some(&one));

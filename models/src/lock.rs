@@ -64,6 +64,8 @@ impl Rig {
     fn visit(&self) {
         let object = self.lock.lock();
         object.visits.set(object.visits.get() + 1);
+        // As the short way does: what is left to do is done when the guard that comes back is dropped.
+        drop(object.release());
     }
 
     /// Everybody is done.

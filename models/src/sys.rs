@@ -2,10 +2,13 @@
 
 #[path = "../../src/sys/clock.rs"]
 pub mod clock;
+#[path = "../../src/sys/copy.rs"]
+pub mod copy;
 pub mod futex;
 #[path = "../../src/sys/lock.rs"]
 pub mod lock;
 #[path = "../../src/sys/mutex.rs"]
 pub mod mutex;
+pub mod near;
 #[path = "../../src/sys/sync.rs"]
 pub mod sync;

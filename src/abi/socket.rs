@@ -121,24 +121,30 @@ entry! {
         let reference = socket::find(s)?;
         // SAFETY: as the caller promises.
         let address = unsafe { text(addr) }?;
-        end_endpoint(reference, address, [Socket::unbind, Socket::disconnect])
+        end_endpoint(reference, address)
     }
 }
 
-/// As on libzmq each of the two calls ends either kind of endpoint; its own is looked for first.
-fn end_endpoint(
-    reference: Reference<Socket>,
-    address: &[u8],
-    ways: [fn(&mut Socket, &[u8]) -> Result<Closing>; 2],
-) -> Result<c_int> {
-    let closing = {
+/// As on libzmq each of the two calls ends every endpoint of that name; over inproc the bound one, or else the connected ones.
+fn end_endpoint(reference: Reference<Socket>, address: &[u8]) -> Result<c_int> {
+    let mut closings = Vec::new();
+    {
         let mut socket = reference.lock().ok_or(Error::NotSocket)?;
-        match ways[0](&mut socket, address) {
-            Err(Error::NoEntry) => ways[1](&mut socket, address),
-            ended => ended,
+        let bound = socket.unbind(address);
+        if !address.starts_with(b"inproc://") || matches!(bound, Err(Error::NoEntry)) {
+            match (socket.disconnect(address), &bound) {
+                (Ok(closing), _) => closings.push(closing),
+                (Err(error), Err(Error::NoEntry)) => return Err(error),
+                (Err(_), _) => {}
+            }
         }
-    };
-    closing?.wait();
+        match bound {
+            Ok(closing) => closings.push(closing),
+            Err(error) if closings.is_empty() => return Err(error),
+            Err(_) => {}
+        }
+    }
+    closings.into_iter().for_each(Closing::wait);
     Ok(0)
 }
 
@@ -152,7 +158,7 @@ entry! {
         let reference = socket::find(s)?;
         // SAFETY: as the caller promises.
         let address = unsafe { text(addr) }?;
-        end_endpoint(reference, address, [Socket::disconnect, Socket::unbind])
+        end_endpoint(reference, address)
     }
 }
 

@@ -3,6 +3,8 @@
 //! Driven by whoever holds its lock. Invariants: what was read and not decoded is in `rest`; parts of a
 //! message that is not complete are in `staged`; nothing is decoded beyond the lane's high-water mark.
 
+mod foreign;
+
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
@@ -14,11 +16,9 @@ use crate::error::Error;
 use crate::message::BodyBuilder;
 use crate::pipe::{Batch, LARGE_BODY, Record};
 use crate::reactor::driver::receive_now;
-use crate::sys::clock;
 use crate::sys::lock::Deferred;
 use crate::zmtp::{
-    Command, Framing, Handshake, Header, Peer, Progress, ProtocolError, ScanLimits, Stop, decode_old_header,
-    encode_header, parse_command, scan,
+    Command, Framing, Handshake, Header, Peer, Progress, ProtocolError, ScanLimits, Stop, parse_command, scan,
 };
 
 /// A body at least this long is read into its own allocation, in bytes.
@@ -29,8 +29,6 @@ const COMMAND_MAX: u64 = 64 * 1024;
 pub(super) const KEPT_MAX: usize = COMMAND_MAX as usize + HEADER_MAX;
 /// The longest header of a frame (RFC 37).
 const HEADER_MAX: usize = 9;
-/// A message of a raw connection has so many bytes at most.
-const RAW_MAX: usize = 8192;
 /// Reads of one connection before the others have their turn.
 pub(super) const READS_MAX: usize = 8;
 
@@ -313,89 +311,6 @@ impl ReadHalf {
         }
     }
 
-    /// How the frames of the connection that begins are written.
-    pub(super) fn speak(&mut self, framing: Framing) {
-        self.framing = framing;
-    }
-
-    /// As [`ReadHalf::decode_messages`] for ZMTP 1.0.
-    fn decode_old_messages(&mut self, bytes: &[u8], position: &mut usize) -> Outcome {
-        loop {
-            if self.body.is_some() {
-                *position += self.feed_body(&bytes[*position..]);
-                match self.end_body() {
-                    Ok(true) => {}
-                    Ok(false) => return Outcome::Drained,
-                    Err(_) => return Outcome::OutOfMemory,
-                }
-            }
-            if self.room() == 0 {
-                self.paused = true;
-                return Outcome::Paused;
-            }
-            let rest = &bytes[*position..];
-            let header = match decode_old_header(rest) {
-                Ok(Some(header)) => header,
-                Ok(None) => return Outcome::Drained,
-                Err(error) => return Outcome::Broken(error),
-            };
-            if self.message_max.is_some_and(|most| header.body_len > most) {
-                return Outcome::Broken(ProtocolError::MessageTooLarge);
-            }
-            if header.body_len >= DIRECT_BODY {
-                match BodyBuilder::new(header.body_len as usize) {
-                    Ok(builder) => self.body = Some((builder, header.more)),
-                    Err(_) => return Outcome::OutOfMemory,
-                }
-                *position += header.header_len;
-                continue;
-            }
-            let end = header.header_len + header.body_len as usize;
-            let Some(body) = rest.get(header.header_len..end) else {
-                return Outcome::Drained;
-            };
-            let (new_header, header_len) = encode_header(header.more, body.len());
-            let frame = [&new_header[..header_len], body].concat();
-            let committed = if header.more { 0 } else { frame.len() };
-            if self.queue(&frame, committed, usize::from(!header.more)).is_err() {
-                return Outcome::OutOfMemory;
-            }
-            *position += end;
-        }
-    }
-
-    /// Queues bytes as messages, of no more bytes each than those of libzmq have.
-    fn take_raw(&mut self, bytes: &[u8]) -> (usize, Outcome) {
-        let mut position = 0;
-        for piece in bytes.chunks(RAW_MAX) {
-            if self.room() == 0 {
-                self.paused = true;
-                return (position, Outcome::Paused);
-            }
-            if self.queue_raw(piece).is_err() {
-                return (position, Outcome::OutOfMemory);
-            }
-            position += piece.len();
-        }
-        (position, Outcome::Drained)
-    }
-
-    fn queue_raw(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let Some(lanes) = &self.lanes else { return Ok(()) };
-        let pushed = lanes.to_socket.push(|batch| batch.push_frame(bytes, false))?;
-        self.sent += 1;
-        self.has_news |= pushed.reader_waits;
-        Ok(())
-    }
-
-    /// Tells the beginning or the end of a raw connection, if that is wanted.
-    pub(super) fn notify(&mut self) -> Result<(), Error> {
-        match self.raw {
-            Some(raw) if raw.notifies => self.queue_raw(&[]),
-            _ => Ok(()),
-        }
-    }
-
     fn decode_messages(&mut self, bytes: &[u8], position: &mut usize) -> Outcome {
         loop {
             if self.body.is_some() {
@@ -599,33 +514,6 @@ impl ReadHalf {
             lanes.socket.leave_readable();
         }
         has_news
-    }
-
-    /// From now on it is noted when something is read.
-    pub(super) fn note_times(&mut self) {
-        self.heard_ns = clock::now_ns();
-    }
-
-    #[inline]
-    fn hear(&mut self) {
-        if self.heard_ns != 0 {
-            self.note_times();
-        }
-    }
-
-    /// When something was read last.
-    pub(super) fn heard_ns(&self) -> u64 {
-        self.heard_ns
-    }
-
-    /// Within which time something is to follow, as the peer's last PING said; 0: any.
-    pub(super) fn peer_ttl_ns(&self) -> u64 {
-        self.peer_ttl_ns
-    }
-
-    /// Whether the peer has said so since this was last asked.
-    pub(super) fn take_ttl_news(&mut self) -> bool {
-        std::mem::take(&mut self.has_ttl_news)
     }
 
     /// A caller leaves to the reactor what reading has come to.
