@@ -48,6 +48,7 @@ programs! {
     endpoints
     errors
     fd_events
+    heartbeats
     hwm_inproc
     hwm_net
     messages
