@@ -52,6 +52,7 @@ programs! {
     hwm_inproc
     hwm_net
     messages
+    metadata
     monitor
     multipart
     old_peers

@@ -29,12 +29,19 @@ pub struct Options {
     values: Arc<Values>,
 }
 
+/// The longest name of a property (RFC 37), in bytes.
+const PROPERTY_NAME_MAX: usize = 255;
+/// All names and values of ZMQ_METADATA together: less than what a peer accepts of a READY command, in bytes.
+const PROPERTY_BYTES_MAX: usize = 32 * 1024;
+
 #[derive(Clone, Debug)]
 struct Values {
     numbers: [i64; ROWS.len()],
     /// Only those that are not empty.
     bytes: Vec<(Opt, Bytes)>,
     filters: Filters,
+    /// Names and values of ZMQ_METADATA, each name once.
+    properties: Vec<(Bytes, Bytes)>,
 }
 
 /// What `zmq_setsockopt` did, and what the socket still has to do.
@@ -64,6 +71,7 @@ impl Options {
                 numbers,
                 bytes: Vec::new(),
                 filters: Filters::default(),
+                properties: Vec::new(),
             }),
         };
         options.set_int(Opt::Type, i64::from(socket_type));
@@ -121,6 +129,11 @@ impl Options {
         &self.values.filters
     }
 
+    /// ZMQ_METADATA: the names and values that are sent to every peer.
+    pub fn properties(&self) -> &[(Bytes, Bytes)] {
+        &self.values.properties
+    }
+
     /// Stores a number that needs no check, such as a default that comes from the context.
     pub fn set_int(&mut self, opt: Opt, value: i64) {
         Arc::make_mut(&mut self.values).numbers[opt as usize] = value;
@@ -165,6 +178,7 @@ impl Options {
             }
             Kind::Bytes { .. } | Kind::Text { .. } => return Err(Error::Invalid),
             Kind::Networks | Kind::Ids => self.set_filter(row.opt, value)?,
+            Kind::Property => self.add_property(given)?,
         }
         Ok(match row.keeper {
             Keeper::Stored => Setting::Stored(row.opt),
@@ -188,7 +202,7 @@ impl Options {
             Kind::Wide => Value::Wide(self.int64(row.opt)),
             Kind::Bytes { .. } => Value::Bytes(bytes()),
             Kind::Text { .. } => Value::Text(bytes()),
-            Kind::Networks | Kind::Ids => return Err(Error::Invalid),
+            Kind::Networks | Kind::Ids | Kind::Property => return Err(Error::Invalid),
         }))
     }
 
@@ -215,6 +229,23 @@ impl Options {
         bytes.retain(|(stored, _)| *stored != opt);
         if !copy.is_empty() {
             bytes.push((opt, Bytes::from(copy)));
+        }
+        Ok(())
+    }
+
+    /// As in libzmq a name begins with `X-`, neither part is empty, and the first value of a name counts.
+    fn add_property(&mut self, given: &[u8]) -> Result<()> {
+        let colon = given.iter().position(|byte| *byte == b':').ok_or(Error::Invalid)?;
+        let (name, value) = (&given[..colon], &given[colon + 1..]);
+        let is_name = name.starts_with(b"X-") && name.len() > 2 && name.len() <= PROPERTY_NAME_MAX;
+        let properties = self.properties();
+        let bytes: usize = properties.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if !is_name || value.is_empty() || bytes + given.len() > PROPERTY_BYTES_MAX {
+            return Err(Error::Invalid);
+        }
+        if properties.iter().all(|(known, _)| known != name) {
+            let property = (Bytes::copy_from_slice(name), Bytes::copy_from_slice(value));
+            Arc::make_mut(&mut self.values).properties.push(property);
         }
         Ok(())
     }

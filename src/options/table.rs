@@ -2,14 +2,15 @@
 //!
 //! Ranges, lengths and socket types are those that libzmq 4.3.5 was seen to accept (`tests-c/options.c` asks it again),
 //! defaults and effects those of the manual pages zmq_setsockopt(3) and zmq_getsockopt(3). Every refusal is `EINVAL`.
-//! Of the draft options those three have rows that a stable libzmq reads and pyzmq asks every socket for; the numbers of the
-//! others are `EINVAL` like unknown ones.
+//! Of the draft options those three have rows that a stable libzmq reads and pyzmq asks every socket for, and ZMQ_METADATA; the numbers
+//! of the others are `EINVAL` like unknown ones.
 
 use crate::constants::*;
 use libc::c_int;
 
 const ZMQ_ZAP_ENFORCE_DOMAIN: c_int = 93;
 const ZMQ_LOOPBACK_FASTPATH: c_int = 94;
+const ZMQ_METADATA: c_int = 95;
 const ZMQ_MULTICAST_LOOP: c_int = 96;
 
 /// What a value looks like and which values are accepted.
@@ -44,6 +45,8 @@ pub enum Kind {
     },
     /// A list of networks that grows by one with every setting; NULL clears it.
     Networks,
+    /// A property of the connections, `X-name:value`; the list of them grows by one with every new name.
+    Property,
     /// A list of process, user or group ids that grows by one with every setting; NULL clears it.
     Ids,
 }
@@ -285,6 +288,7 @@ table! {
     BindToDevice            ZMQ_BINDTODEVICE:             DEVICE_NAME,      0,       ALL,         SetGet,  Later;
     ZapEnforceDomain        ZMQ_ZAP_ENFORCE_DOMAIN:       OFF,              0,       ALL,         SetGet,  Later;
     LoopbackFastpath        ZMQ_LOOPBACK_FASTPATH:        Kind::Truth,      0,       ALL,         SetGet,  Later;
+    Metadata                ZMQ_METADATA:                 Kind::Property,   0,       ALL,         Set,     Later;
     MulticastLoop           ZMQ_MULTICAST_LOOP:           Kind::Truth,      1,       ALL,         SetGet,  Later;
 }
 

@@ -231,6 +231,43 @@ fn an_option_of_other_socket_types_is_unknown() {
 }
 
 #[test]
+fn metadata_is_a_name_that_begins_with_x_and_a_value() {
+    let long = |len: usize| [b"X-".as_slice(), &vec![b'n'; len], b":1"].concat();
+    let mut options = Options::new(ZMQ_PUSH);
+    for bad in [
+        &b""[..],
+        b"X-a",
+        b"X-a:",
+        b":1",
+        b"X-:1",
+        b"x-a:1",
+        b"Socket-Type:PULL",
+        &long(254),
+    ] {
+        assert_eq!(options.set(95, Some(bad)), Err(Error::Invalid), "{bad:?}");
+    }
+    for good in [&b"X-a:1"[..], b"X-b:two:three", b"X-a:again", &long(253)] {
+        assert_eq!(
+            options.set(95, Some(good)),
+            Ok(Setting::Stored(Opt::Metadata)),
+            "{good:?}"
+        );
+    }
+    let kept: Vec<(&[u8], &[u8])> = options
+        .properties()
+        .iter()
+        .map(|(name, value)| (&name[..], &value[..]))
+        .collect();
+    let name = [b"X-".as_slice(), &[b'n'; 253]].concat();
+    assert_eq!(kept, [(&b"X-a"[..], &b"1"[..]), (b"X-b", b"two:three"), (&name, b"1")]);
+    assert_eq!(options.get(95), Err(Error::Invalid));
+    assert_eq!(
+        options.set(95, Some(&[b"X-c:".as_slice(), &[1; 33_000]].concat())),
+        Err(Error::Invalid)
+    );
+}
+
+#[test]
 fn a_publisher_takes_subscriptions_in_manual_mode_alone() {
     for socket_type in [ZMQ_PUB, ZMQ_XPUB] {
         let mut options = Options::new(socket_type);

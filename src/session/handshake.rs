@@ -41,7 +41,7 @@ impl Session {
             socket_type: settings.socket_type,
             routing_id: Some(settings.routing_id.clone()),
             accepts: acceptor(settings.socket_type),
-            properties: Vec::new(),
+            properties: settings.properties.clone(),
         });
         self.reader.lock().open(fd, handshake);
         self.writer.lock().open(fd, connection);

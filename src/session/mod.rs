@@ -59,6 +59,8 @@ pub struct Settings {
     pub socket_type: &'static str,
     /// ZMQ_ROUTING_ID; sent as `Identity`.
     pub routing_id: Bytes,
+    /// ZMQ_METADATA: sent with the handshake.
+    pub properties: Vec<(Bytes, Bytes)>,
     /// The socket routes by the peers' ids: they are put into the pipe as records.
     pub routes: bool,
     /// The socket subscribes: its lane to the peer is filled anew for each connection.

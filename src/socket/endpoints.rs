@@ -350,6 +350,7 @@ fn settings(options: &Options) -> Settings {
         socket_type: type_name(socket_type),
         raw: is_raw.then_some(Raw { notifies }),
         routing_id: options.bytes(Opt::RoutingId).cloned().unwrap_or_else(Bytes::new),
+        properties: options.properties().to_vec(),
         routes: socket_type == ZMQ_ROUTER && !is_raw,
         subscribes: matches!(socket_type, ZMQ_SUB | ZMQ_XSUB),
         publishes: matches!(socket_type, ZMQ_PUB | ZMQ_XPUB),
