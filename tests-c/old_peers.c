@@ -614,6 +614,43 @@ static void reconnecting (int version)
     close_pair (&pair);
 }
 
+/* Of what was queued before a connection, little is lost with that connection. */
+static void backlog (void)
+{
+    enum { MESSAGES = 900, SIZE = 1000 };
+    part ("a backlog and two connections, ZMTP 1.0");
+    struct pair pair = open_socket (ZMQ_PUSH, "");
+    pair.listener = raw_listen (pair.endpoint);
+    pair.monitor = open_monitor (context, pair.socket, ZMQ_EVENT_ALL);
+    /* The system holds little of it. */
+    int small = 8192;
+    set_int (pair.socket, ZMQ_SNDBUF, small);
+    CHECK (setsockopt (pair.listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof small) == 0);
+    connect_to (pair.socket, pair.endpoint);
+    char body[SIZE + 10] = {0};
+    for (int i = 0; i < MESSAGES; i++) {
+        memcpy (body, &i, sizeof i);
+        CHECK (zmq_send (pair.socket, body, SIZE, 0) == SIZE);
+    }
+    accept_again (&pair);
+    PUT (pair.fd, "\1\0");
+    CHECK (raw_read (pair.fd, body, 10) == 10 && raw_read (pair.fd, body, SIZE + 10) == SIZE + 10);
+    close (pair.fd);
+    accept_again (&pair);
+    PUT (pair.fd, "\1\0");
+    CHECK (raw_read (pair.fd, body, 10) == 10);
+    int number = -1, count = 0;
+    while (number != MESSAGES - 1) {
+        int before = number;
+        CHECK (raw_read (pair.fd, body, SIZE + 10) == SIZE + 10);
+        memcpy (&number, body + 10, sizeof number);
+        CHECK (number > before);
+        count++;
+    }
+    printf ("  the second connection has the last one, and %s\n", count > MESSAGES / 4 ? "many before it" : "few before it");
+    close_pair (&pair);
+}
+
 /* A peer says that it is of some type. */
 static void mismatch (int type, int peer)
 {
@@ -711,6 +748,7 @@ int main (void)
     mismatch (ZMQ_REP, ZMQ_PULL);
     mismatch (ZMQ_DEALER, ZMQ_SUB);
     all_malformed ();
+    backlog ();
     end_context (context);
     return 0;
 }

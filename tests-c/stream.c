@@ -1196,6 +1196,28 @@ static void raw_router_connects (int mandatory)
     close (listener);
 }
 
+/* ZMQ_LINGER does not cut short what was sent to a connection before it is ended, while the socket lives. */
+static void ended_with_data_on_its_way (void)
+{
+    enum { SIZE = 20 << 20 };
+    part ("ended with data on its way, ZMQ_LINGER 0");
+    endpoint_t endpoint;
+    void *stream = new_socket (context, ZMQ_STREAM);
+    set_int (stream, ZMQ_LINGER, 0);
+    bind_fresh (stream, "tcp", endpoint);
+    int client = raw_connect (endpoint);
+    char id[256];
+    int size = zmq_recv (stream, id, sizeof id, 0);
+    CHECK (size == 5 && zmq_recv (stream, NULL, 0, 0) == 0);
+    char *data = calloc (1, SIZE);
+    CHECK (data && zmq_send (stream, id, 5, ZMQ_SNDMORE) == 5 && zmq_send (stream, data, SIZE, 0) == SIZE);
+    CHECK (zmq_send (stream, id, 5, ZMQ_SNDMORE) == 5 && zmq_send (stream, "", 0, 0) == 0);
+    printf ("  the client reads %s\n", raw_read (client, data, SIZE) == SIZE ? "all of it" : "less");
+    free (data);
+    close (client);
+    close_socket (stream);
+}
+
 int main (void)
 {
     signal (SIGPIPE, SIG_IGN);
@@ -1203,6 +1225,7 @@ int main (void)
     context = new_context ();
     options ();
     no_peers ();
+    ended_with_data_on_its_way ();
     one_client ();
     many_clients ();
     large_data ();

@@ -37,6 +37,11 @@ impl FairQueue {
         }
     }
 
+    /// Whether a message of this pipe was begun.
+    pub(super) fn is_reading(&self, id: PipeId) -> bool {
+        self.current == Some(id)
+    }
+
     /// Whether the next part belongs to a message that was begun.
     #[inline]
     pub(super) fn in_message(&self) -> bool {

@@ -83,9 +83,24 @@ impl Raw {
             return;
         };
         let Some(end) = pipes.end(id) else { return };
-        while let Ok(Some(part)) = end.receive_message() {
-            if !part.is_empty() && self.left.try_reserve(1).is_ok() {
-                self.left.push_back((name.clone(), part));
+        if self.queue.is_reading(id) {
+            // Its name was received: what follows it comes first, also where it is a notice.
+            if let Ok(Some(part)) = end.receive_message()
+                && self.left.try_reserve(1).is_ok()
+            {
+                self.left.push_front((name.clone(), part));
+                self.in_left = true;
+            }
+        }
+        loop {
+            match end.receive_message() {
+                Ok(Some(part)) if !part.is_empty() && self.left.try_reserve(1).is_ok() => {
+                    self.left.push_back((name.clone(), part));
+                }
+                Ok(Some(_)) => {}
+                // Each connection of the pipe begins with its properties.
+                _ if end.take_record().is_some() => {}
+                _ => return,
             }
         }
     }
@@ -254,6 +269,23 @@ mod tests {
             rig.send_payload(Payload::Bytes(&name), true),
             Err(Error::HostUnreachable)
         );
+    }
+
+    #[test]
+    fn a_message_that_was_begun_goes_on_when_its_connection_is_ended() {
+        let mut rig = Rig::new(ZMQ_STREAM);
+        let (peer, other) = (rig.attach(), rig.attach());
+        rig.remote_sends(peer, &["hello"]);
+        rig.remote_sends(peer, &["unread"]);
+        let name = rig.receive_part().unwrap();
+        assert!(name.more());
+        rig.send_payload(Payload::Bytes(name.data()), true).unwrap();
+        rig.send_payload(Payload::Bytes(b""), false).unwrap();
+        rig.remote_sends(other, &["other"]);
+        let body = rig.receive_part().unwrap();
+        assert_eq!((body.data(), body.more()), (&b"hello"[..], false));
+        assert_eq!(rig.receive(), Ok(vec![name.data().to_vec(), b"unread".to_vec()]));
+        assert_eq!(rig.receive().map(|message| message[1].clone()), Ok(b"other".to_vec()));
     }
 
     #[test]

@@ -62,6 +62,8 @@ impl Session {
         if self.life.lock().stage != Stage::Open {
             return;
         }
+        // Before the PING goes out: its answer may be read, by a caller, before this returns.
+        let asked_ns = clock::now_ns();
         let heartbeats = self.settings.heartbeats;
         let mut ping = Vec::new();
         encode_ping(&mut ping, heartbeats.ttl_tenths, &[]);
@@ -74,7 +76,7 @@ impl Session {
         let beat = &mut self.life.lock().beat;
         beat.next = Some(next);
         if silence.is_some() {
-            (beat.silence, beat.asked_ns) = (silence, clock::now_ns());
+            (beat.silence, beat.asked_ns) = (silence, asked_ns);
         }
     }
 

@@ -23,6 +23,8 @@ use crate::zmtp::{
 
 /// A body at least this long is read into its own allocation, in bytes.
 const DIRECT_BODY: u64 = 2 * LARGE_BODY as u64;
+/// Answers of so many bytes are not added to.
+pub(super) const REPLY_MAX: usize = 4 * 1024;
 /// A command may be this long, in bytes.
 const COMMAND_MAX: u64 = 64 * 1024;
 /// So many bytes may be left undecoded until more arrive, at most: a command, or what is read of the handshake.
@@ -407,7 +409,10 @@ impl ReadHalf {
         // As in libzmq, what is malformed or unknown is passed over.
         match parse_command(body) {
             Ok(Command::Ping { context, ttl_tenths }) => {
-                crate::zmtp::encode_pong(&mut self.reply, context);
+                // One answer is enough for a peer that does not read them.
+                if self.reply.len() < REPLY_MAX {
+                    crate::zmtp::encode_pong(&mut self.reply, context);
+                }
                 self.peer_ttl_ns = u64::from(ttl_tenths) * 100_000_000;
                 if ttl_tenths > 0 {
                     self.note_times();

@@ -11,6 +11,7 @@ use std::os::fd::RawFd;
 use std::sync::{Arc, Weak};
 
 use super::flush_duty::Writer;
+use super::reader::REPLY_MAX;
 use super::{Session, Settings, life};
 use crate::pipe::{Batch, Item, Lane, Peer, Record, Taken};
 use crate::reactor::driver::send_now;
@@ -18,6 +19,9 @@ use crate::reactor::{Segment, SendBuffers};
 use crate::sys::lock::Deferred;
 use crate::sys::{alarm, clock};
 use crate::zmtp::{self, Framing, decode_header, encode_cancel, encode_header, encode_old_header, encode_subscribe};
+
+/// So many bytes are translated at once.
+const TRANSLATED_BYTES: u64 = 64 * 1024;
 
 /// What the write half is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,6 +46,8 @@ pub struct WriteHalf {
     lane: Option<Arc<Lane>>,
     socket: Option<Arc<dyn Peer>>,
     batch: Batch,
+    /// Messages in the batch: some are left in it where frames are translated.
+    unfilled: u64,
     outgoing: SendBuffers,
     /// The outgoing buffers hold protocol bytes, not messages.
     outgoing_is_control: bool,
@@ -59,6 +65,9 @@ pub struct WriteHalf {
     caller_waits: bool,
     /// No caller goes on any more.
     closing: bool,
+    /// What was not given to the kernel goes out on the next connection.
+    keeps: bool,
+    /// So does what it did not take completely.
     resends: bool,
     /// Bodies are sent without headers.
     raw: bool,
@@ -107,8 +116,10 @@ impl WriteHalf {
             full: false,
             caller_waits: false,
             closing: false,
+            keeps: !settings.subscribes && !settings.immediate,
             // What was sent of a stream of bytes goes with it.
             resends: !settings.subscribes && !settings.immediate && settings.raw.is_none(),
+            unfilled: 0,
             raw: settings.raw.is_some(),
             framing: Framing::Zmtp3,
             ends: VecDeque::new(),
@@ -154,6 +165,13 @@ impl WriteHalf {
         self.ends.clear();
         let outgoing = std::mem::take(&mut self.outgoing);
         let is_control = std::mem::take(&mut self.outgoing_is_control);
+        if !(again && self.keeps) {
+            let unfilled = std::mem::take(&mut self.unfilled);
+            self.batch.clear();
+            if again {
+                self.acknowledge(unfilled);
+            }
+        }
         if !(again && self.resends) || self.is_translated() {
             self.left_over = SendBuffers::new();
             let lost = std::mem::take(&mut self.messages);
@@ -171,8 +189,11 @@ impl WriteHalf {
     }
 
     /// Queues protocol bytes; they go out between messages, before any that is not yet taken.
+    /// With many of them waiting already a peer that reads nothing gets no more.
     pub(super) fn push_control(&mut self, bytes: &[u8]) {
-        self.control.extend_from_slice(bytes);
+        if self.control.len() < REPLY_MAX {
+            self.control.extend_from_slice(bytes);
+        }
         self.flush();
     }
 
@@ -185,7 +206,9 @@ impl WriteHalf {
 
     /// Whether bytes of messages wait for a connection.
     pub(super) fn holds_messages(&self) -> bool {
-        !self.left_over.is_empty() || (self.in_flight || !self.outgoing.is_empty()) && !self.outgoing_is_control
+        self.unfilled > 0
+            || !self.left_over.is_empty()
+            || (self.in_flight || !self.outgoing.is_empty()) && !self.outgoing_is_control
     }
 
     /// Writes until nothing is left or the kernel takes no more; then the reactor goes on, unless a caller does before.
@@ -350,15 +373,21 @@ impl WriteHalf {
             return true;
         }
         let Some(lane) = &self.lane else { return false };
-        if self.phase != Phase::Open || !matches!(lane.take(&mut self.batch), Taken::Batch(_)) {
+        if self.phase != Phase::Open {
             return false;
         }
+        if self.batch.is_empty() {
+            if !matches!(lane.take(&mut self.batch), Taken::Batch(_)) {
+                return false;
+            }
+            self.unfilled = self.batch.messages();
+        }
         self.walked = self.outgoing.position();
-        self.messages += self.batch.messages();
         if self.is_translated() {
             self.fill_translated();
             return !self.outgoing.is_empty();
         }
+        self.messages += std::mem::take(&mut self.unfilled);
         while let Some(item) = self.batch.pop() {
             match item {
                 Item::Bytes(bytes) => self.outgoing.push(Segment::Bytes(bytes)),
@@ -379,10 +408,14 @@ impl WriteHalf {
         !self.outgoing.is_empty()
     }
 
-    /// Puts the frames of the batch into the outgoing buffers, which are empty, without headers or with those of ZMTP 1.0.
+    /// Puts frames of the batch into the outgoing buffers, which are empty, without headers or with those of ZMTP 1.0: not many more
+    /// than the kernel takes, because they are lost with the connection.
     fn fill_translated(&mut self) {
-        let mut end = self.outgoing.position();
-        while let Some(item) = self.batch.pop() {
+        let start = self.outgoing.position();
+        let mut end = start;
+        while end - start < TRANSLATED_BYTES
+            && let Some(item) = self.batch.pop()
+        {
             match item {
                 Item::Bytes(frames) => {
                     self.push_translated(&frames, &mut end, true);
@@ -406,7 +439,13 @@ impl WriteHalf {
                 Item::Record(_) => {}
             }
         }
-        self.batch.clear();
+        let filled = (self.ends.len() as u64).min(self.unfilled);
+        self.unfilled -= filled;
+        self.messages += filled;
+        if self.batch.is_empty() {
+            self.messages += std::mem::take(&mut self.unfilled);
+            self.batch.clear();
+        }
     }
 
     /// Frames of ZMTP 3, up to a position. Records are no messages that count.

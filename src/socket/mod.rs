@@ -296,8 +296,8 @@ impl Socket {
 
     fn remove_ended(&mut self) {
         while let Some((id, lingers)) = self.pipes.take_refused() {
-            let linger_ms = if lingers { self.options.int(Opt::Linger) } else { 0 };
-            self.detach(id, linger_ms);
+            // As long as the socket lives its ZMQ_LINGER does not count.
+            self.detach(id, if lingers { -1 } else { 0 });
         }
         let mut place = 0;
         while let Some(&id) = self.ending.get(place) {
