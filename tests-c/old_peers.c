@@ -651,6 +651,41 @@ static void backlog (void)
     close_pair (&pair);
 }
 
+/* A message of several parts is lost with its connection, or comes whole. */
+static void whole_messages (void)
+{
+    enum { MESSAGES = 20, SIZE = 100000, LARGE_HEADER = 10 };
+    part ("messages of several parts and two connections, ZMTP 1.0");
+    struct pair pair = open_socket (ZMQ_PUSH, "");
+    pair.listener = raw_listen (pair.endpoint);
+    pair.monitor = open_monitor (context, pair.socket, ZMQ_EVENT_ALL);
+    int small = 8192;
+    set_int (pair.socket, ZMQ_SNDBUF, small);
+    CHECK (setsockopt (pair.listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof small) == 0);
+    connect_to (pair.socket, pair.endpoint);
+    static char body[SIZE + LARGE_HEADER], large[SIZE];
+    for (int i = 0; i < MESSAGES; i++) {
+        CHECK (zmq_send (pair.socket, "head", 4, ZMQ_SNDMORE) == 4);
+        CHECK (zmq_send_const (pair.socket, large, SIZE, ZMQ_SNDMORE) == SIZE);
+        CHECK (zmq_send (pair.socket, i == MESSAGES - 1 ? "last" : "tail", 4, 0) == 4);
+    }
+    accept_again (&pair);
+    PUT (pair.fd, "\1\0");
+    CHECK (raw_read (pair.fd, body, 10) == 10 && raw_read (pair.fd, body, 20) == 20);
+    close (pair.fd);
+    accept_again (&pair);
+    PUT (pair.fd, "\1\0");
+    CHECK (raw_read (pair.fd, body, 10) == 10);
+    char tail[6];
+    do {
+        CHECK (raw_read (pair.fd, body, 6) == 6 && memcmp (body, "\5\1head", 6) == 0);
+        CHECK (raw_read (pair.fd, body, SIZE + LARGE_HEADER) == SIZE + LARGE_HEADER);
+        CHECK (raw_read (pair.fd, tail, 6) == 6 && memcmp (tail, "\5\0", 2) == 0);
+    } while (memcmp (tail + 2, "last", 4) != 0);
+    printf ("  whole\n");
+    close_pair (&pair);
+}
+
 /* A peer says that it is of some type. */
 static void mismatch (int type, int peer)
 {
@@ -749,6 +784,7 @@ int main (void)
     mismatch (ZMQ_DEALER, ZMQ_SUB);
     all_malformed ();
     backlog ();
+    whole_messages ();
     end_context (context);
     return 0;
 }

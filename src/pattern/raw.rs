@@ -56,27 +56,6 @@ impl Raw {
         }
     }
 
-    fn route(&mut self, pipes: &mut Pipes, routing_id: &[u8], credit: Credit) -> Result<Sending> {
-        let is_told = self.is_stream || self.mandatory;
-        let lost = if is_told {
-            Err(Error::HostUnreachable)
-        } else {
-            Ok(Sending::Nowhere)
-        };
-        let Some(id) = self.routes.lookup(routing_id) else {
-            return lost;
-        };
-        let Some(end) = pipes.end(id) else { return lost };
-        let credit = if is_told { credit } else { Credit::Fresh };
-        if end.can_write(credit) {
-            Ok(Sending::To(id))
-        } else if is_told && !end.other_end_is_closed() {
-            Err(Error::Again)
-        } else {
-            lost
-        }
-    }
-
     /// What has come from a connection is still delivered, when it is ended on this side.
     fn keep_unread(&mut self, pipes: &mut Pipes, id: PipeId) {
         let Some(Some(name)) = self.names.get(id as usize) else {
@@ -147,7 +126,8 @@ impl Pattern for Raw {
     fn send(&mut self, pipes: &mut Pipes, payload: Payload<'_>, more: bool, credit: Credit) -> Result<()> {
         if !self.sending.in_message() {
             if more {
-                self.sending = self.route(pipes, payload.as_slice(), credit)?;
+                let is_told = self.is_stream || self.mandatory;
+                self.sending = Sending::along(&self.routes, pipes, payload.as_slice(), credit, is_told)?;
             } else {
                 // As on libzmq the next part is bytes again, and they go nowhere.
                 self.sending = Sending::Nowhere;

@@ -96,28 +96,6 @@ impl Router {
             pipes.refuse(id);
         }
     }
-
-    /// Decides where the message goes that begins with this routing id.
-    fn route(&mut self, pipes: &mut Pipes, routing_id: &[u8], credit: Credit) -> Result<Sending> {
-        // What is to be dropped is dropped only on knowledge of now.
-        let credit = if self.mandatory { credit } else { Credit::Fresh };
-        let lost = if self.mandatory {
-            Err(Error::HostUnreachable)
-        } else {
-            Ok(Sending::Nowhere)
-        };
-        let Some(id) = self.routes.lookup(routing_id) else {
-            return lost;
-        };
-        let Some(end) = pipes.end(id) else { return lost };
-        if end.can_write(credit) {
-            Ok(Sending::To(id))
-        } else if self.mandatory && !end.other_end_is_closed() {
-            Err(Error::Again)
-        } else {
-            lost
-        }
-    }
 }
 
 impl Pattern for Router {
@@ -174,7 +152,7 @@ impl Pattern for Router {
         }
         // A routing id with nothing behind it is no message.
         if more {
-            self.sending = self.route(pipes, payload.as_slice(), credit)?;
+            self.sending = Sending::along(&self.routes, pipes, payload.as_slice(), credit, self.mandatory)?;
         }
         Ok(())
     }

@@ -3,8 +3,9 @@
 //! Owned by one pattern. Invariant: a message stays with its pipe; if that is gone, the rest of the message is dropped.
 
 use super::{PipeId, Pipes};
-use crate::error::Result;
-use crate::pipe::Payload;
+use crate::error::{Error, Result};
+use crate::hub::routes::Routes;
+use crate::pipe::{Credit, Payload};
 
 /// Where the next part goes.
 #[derive(Default, Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +20,33 @@ pub(super) enum Sending {
 }
 
 impl Sending {
+    /// Where the message goes that begins with this routing id. What goes nowhere is told (`EHOSTUNREACH`, or `EAGAIN` while there is no
+    /// room) or else dropped, and that only on knowledge of now.
+    pub(super) fn along(
+        routes: &Routes<PipeId>,
+        pipes: &mut Pipes,
+        routing_id: &[u8],
+        credit: Credit,
+        is_told: bool,
+    ) -> Result<Sending> {
+        let lost = if is_told {
+            Err(Error::HostUnreachable)
+        } else {
+            Ok(Sending::Nowhere)
+        };
+        let Some(id) = routes.lookup(routing_id) else {
+            return lost;
+        };
+        let Some(end) = pipes.end(id) else { return lost };
+        if end.can_write(if is_told { credit } else { Credit::Fresh }) {
+            Ok(Sending::To(id))
+        } else if is_told && !end.other_end_is_closed() {
+            Err(Error::Again)
+        } else {
+            lost
+        }
+    }
+
     /// Whether a message was begun and is not complete.
     #[inline]
     pub(super) fn in_message(self) -> bool {

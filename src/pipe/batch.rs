@@ -146,6 +146,11 @@ impl Batch {
         self.items.pop_front()
     }
 
+    /// Puts a piece back in front, or what is left of it.
+    pub fn put_back(&mut self, item: Item) {
+        self.items.push_front(item);
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.items.clear();

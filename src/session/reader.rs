@@ -315,13 +315,8 @@ impl ReadHalf {
 
     fn decode_messages(&mut self, bytes: &[u8], position: &mut usize) -> Outcome {
         loop {
-            if self.body.is_some() {
-                *position += self.feed_body(&bytes[*position..]);
-                match self.end_body() {
-                    Ok(true) => {}
-                    Ok(false) => return Outcome::Drained,
-                    Err(_) => return Outcome::OutOfMemory,
-                }
+            if let Some(outcome) = self.go_on_with_body(bytes, position) {
+                return outcome;
             }
             let room = self.room();
             if room == 0 {
@@ -454,6 +449,17 @@ impl ReadHalf {
         match self.end_body() {
             Ok(_) => Outcome::More,
             Err(_) => Outcome::OutOfMemory,
+        }
+    }
+
+    /// Copies bytes into the body in progress, if there is one; what decoding has come to, unless it goes on behind that body.
+    fn go_on_with_body(&mut self, bytes: &[u8], position: &mut usize) -> Option<Outcome> {
+        self.body.as_ref()?;
+        *position += self.feed_body(&bytes[*position..]);
+        match self.end_body() {
+            Ok(true) => None,
+            Ok(false) => Some(Outcome::Drained),
+            Err(_) => Some(Outcome::OutOfMemory),
         }
     }
 

@@ -413,12 +413,17 @@ impl WriteHalf {
     fn fill_translated(&mut self) {
         let start = self.outgoing.position();
         let mut end = start;
-        while end - start < TRANSLATED_BYTES
+        // What is left begins with a whole message: it may go out on another connection.
+        let mut in_message = false;
+        while (in_message || end - start < TRANSLATED_BYTES)
             && let Some(item) = self.batch.pop()
         {
             match item {
                 Item::Bytes(frames) => {
-                    self.push_translated(&frames, &mut end, true);
+                    let taken = self.push_translated(&frames, &mut end, start + TRANSLATED_BYTES, &mut in_message);
+                    if (1..frames.len()).contains(&taken) {
+                        self.batch.put_back(Item::Bytes(frames[taken..].to_vec()));
+                    }
                     self.batch.recycle(frames);
                 }
                 Item::Body(body, more) => {
@@ -429,11 +434,20 @@ impl WriteHalf {
                     if !more {
                         self.ends.push_back(end);
                     }
+                    in_message = more;
                 }
-                Item::Run(frames) => self.push_translated(&frames, &mut end, true),
+                Item::Run(frames) => {
+                    let taken = self.push_translated(&frames, &mut end, start + TRANSLATED_BYTES, &mut in_message);
+                    if (1..frames.len()).contains(&taken) {
+                        self.batch.put_back(Item::Bytes(frames[taken..].to_vec()));
+                    }
+                }
                 Item::Record(record) if !self.raw => {
+                    // No message that counts.
                     if let Some(frame) = encode(record, 0) {
-                        self.push_translated(&frame, &mut end, false);
+                        let counted = self.ends.len();
+                        self.push_translated(&frame, &mut end, u64::MAX, &mut in_message);
+                        self.ends.truncate(counted);
                     }
                 }
                 Item::Record(_) => {}
@@ -448,22 +462,26 @@ impl WriteHalf {
         }
     }
 
-    /// Frames of ZMTP 3, up to a position. Records are no messages that count.
-    fn push_translated(&mut self, frames: &[u8], end: &mut u64, count: bool) {
+    /// Frames of ZMTP 3, to the end of the message that reaches the position `most`, if one does: how many bytes of them.
+    fn push_translated(&mut self, frames: &[u8], end: &mut u64, most: u64, in_message: &mut bool) -> usize {
         let mut translated = Vec::with_capacity(frames.len());
         let mut rest = frames;
-        while let Ok(Some(header)) = decode_header(rest) {
+        while (*in_message || *end < most)
+            && let Ok(Some(header)) = decode_header(rest)
+        {
             let (body, next) = rest[header.header_len..].split_at(header.body_len as usize);
             let before = translated.len();
             translated.extend_from_slice(&self.header(header.more, body.len()));
             translated.extend_from_slice(body);
             *end += (translated.len() - before) as u64;
-            if count && !header.more {
+            if !header.more {
                 self.ends.push_back(*end);
             }
+            *in_message = header.more;
             rest = next;
         }
         self.outgoing.push(Segment::Bytes(translated));
+        frames.len() - rest.len()
     }
 
     /// The header of a frame as the peer has it.

@@ -18,13 +18,8 @@ impl ReadHalf {
     /// As [`ReadHalf::decode_messages`] for ZMTP 1.0.
     pub(super) fn decode_old_messages(&mut self, bytes: &[u8], position: &mut usize) -> Outcome {
         loop {
-            if self.body.is_some() {
-                *position += self.feed_body(&bytes[*position..]);
-                match self.end_body() {
-                    Ok(true) => {}
-                    Ok(false) => return Outcome::Drained,
-                    Err(_) => return Outcome::OutOfMemory,
-                }
+            if let Some(outcome) = self.go_on_with_body(bytes, position) {
+                return outcome;
             }
             if self.room() == 0 {
                 self.paused = true;
