@@ -1,7 +1,7 @@
 //! Linker settings of the shared library, and the C header.
 //!
 //! cbindgen does not look into macros, and every exported function is defined through one. This script therefore gives it
-//! the declarations alone, taken from `src/abi` as text, next to `src/constants.rs`, and puts the header into `OUT_DIR`.
+//! the declarations alone, taken from `src/abi` as text, next to the constants and the structures, and puts the header into `OUT_DIR`.
 //! `tests/header.rs` compares that with the committed `include/monocoque.h`; `make header` renews it.
 
 use std::error::Error;
@@ -11,7 +11,13 @@ use std::{env, fs};
 fn main() -> Result<(), Box<dyn Error>> {
     // The library keeps threads and thread-local destructors: it must never be unmapped by dlclose.
     println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
-    for input in ["build.rs", "cbindgen.toml", "src/abi", "src/constants.rs"] {
+    for input in [
+        "build.rs",
+        "cbindgen.toml",
+        "src/abi",
+        "src/constants.rs",
+        "src/pipe/traffic.rs",
+    ] {
         println!("cargo:rerun-if-changed={input}");
     }
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
@@ -21,6 +27,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let bindings = cbindgen::Builder::new()
         .with_config(cbindgen::Config::from_file(root.join("cbindgen.toml"))?)
         .with_src(root.join("src/constants.rs"))
+        .with_src(root.join("src/pipe/traffic.rs"))
+        .with_src(root.join("src/abi/stats.rs"))
         .with_src(declarations)
         .generate()?;
     bindings.write_to_file(out.join("monocoque.h"));

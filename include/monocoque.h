@@ -485,6 +485,219 @@ struct iovec;
 
 #define ZMQ_QUEUE 3
 
+#define MONOCOQUE_PEER_WAITING 0
+
+#define MONOCOQUE_PEER_CONNECTING 1
+
+#define MONOCOQUE_PEER_HANDSHAKING 2
+
+#define MONOCOQUE_PEER_READY 3
+
+#define MONOCOQUE_PEER_CLOSING 4
+
+#define MONOCOQUE_PEER_GIVEN_UP 5
+
+/**
+ * Socket option, `int64_t`, get and set: the most bytes that the parts of one incoming message may have together. A peer that sends
+ * more is disconnected when it announces the part that is too much. -1 is half of the machine's memory, 0 is no limit; default
+ * -1. ZMQ_MAXMSGSIZE bounds each part beside it. For connections made later.
+ */
+#define MONOCOQUE_MAX_MESSAGE_BYTES 19712
+
+/**
+ * Socket option, `int`, get and set: the most parts that one incoming message may have. A peer that sends more is disconnected.
+ * 0 is no limit; default 1048576. For connections made later.
+ */
+#define MONOCOQUE_MAX_MESSAGE_PARTS 19713
+
+/**
+ * Socket option, `int`, get and set: the most connections of one bound endpoint that have not completed their handshake. One more
+ * ends the oldest of them. 0 is no limit; default 16384. For endpoints bound later.
+ */
+#define MONOCOQUE_MAX_HANDSHAKES 19714
+
+/**
+ * Socket option, `int`, get and set, of PUB and XPUB: the most topics that one connection may be subscribed to, and the most notices
+ * and messages of it that may wait for an XPUB's application. A peer that goes beyond is disconnected. 0 is no limit; default
+ * 4194304. At once.
+ */
+#define MONOCOQUE_MAX_SUBSCRIPTIONS 19715
+
+/**
+ * Socket option, `int64_t`, get and set, of PUB and XPUB: the most bytes that those topics may have together, and those notices and
+ * messages. 0 or -1 is no limit; default 268435456. At once.
+ */
+#define MONOCOQUE_MAX_SUBSCRIPTION_BYTES 19716
+
+/**
+ * For zmq_socket_monitor(3): asks for an event that ZMQ_EVENT_ALL does not ask for. It tells that a peer is disconnected because it
+ * passed a limit, which is its value: MONOCOQUE_MAX_MESSAGE_BYTES for example. The event's number is the lower 16 bits of this. It
+ * comes before ZMQ_EVENT_DISCONNECTED.
+ */
+#define MONOCOQUE_EVENT_LIMIT 98304
+
+/**
+ * Messages that a socket, or one pipe of it, has sent and received. A message of several parts is one; so is each that a raw
+ * connection (ZMQ_STREAM) brings. Subscriptions and cancellations are none. Bytes are those of frames of ZMTP 3: a part of up to 255
+ * bytes has two more than its body, a longer one nine more.
+ *
+ * `sent = delivered + queued_out + dropped_full + dropped_unroutable + dropped_replaced + lost_out`
+ *
+ * `arrived = received + queued_in + discarded + replaced_in + lost_in`
+ *
+ * Between two sockets of a process there is one queue, which both see: what the receiver has not taken yet is `queued_out` of the
+ * sender and `queued_in` of the receiver.
+ */
+typedef struct {
+    /**
+     * Messages that calls took to be sent, once for each peer that they were for: a PUB's count once a subscriber that wants them.
+     */
+    uint64_t sent;
+    /**
+     * The bytes of those that found room.
+     */
+    uint64_t sent_bytes;
+    /**
+     * Of those sent: the kernel has all of the message, or the receiving socket of the same process has taken it.
+     */
+    uint64_t delivered;
+    /**
+     * They wait.
+     */
+    uint64_t queued_out;
+    /**
+     * The peer's queue was at its high-water mark (PUB, XPUB, XSUB, REP, ROUTER without ZMQ_ROUTER_MANDATORY), or there was no memory.
+     */
+    uint64_t dropped_full;
+    /**
+     * They had no way to go: no peer of that routing id, or a reply whose request came from a peer that has gone.
+     */
+    uint64_t dropped_unroutable;
+    /**
+     * A later message took their place (ZMQ_CONFLATE).
+     */
+    uint64_t dropped_replaced;
+    /**
+     * They waited when their connection or pipe ended, and go nowhere any more. A connecting socket keeps for its next connection
+     * everything from the first message that the kernel did not take completely.
+     */
+    uint64_t lost_out;
+    /**
+     * Messages that came from peers and are whole.
+     */
+    uint64_t arrived;
+    /**
+     * Their bytes.
+     */
+    uint64_t arrived_bytes;
+    /**
+     * Of those that arrived: a call received them to their last part, or was given them by part.
+     */
+    uint64_t received;
+    /**
+     * They wait to be received.
+     */
+    uint64_t queued_in;
+    /**
+     * They are not for the application: no subscription of a SUB's matches any more, they have no envelope of a request or reply, they
+     * answer no request, or came from a peer whose routing id is taken; or there was no memory for them.
+     */
+    uint64_t discarded;
+    /**
+     * A later message took their place (ZMQ_CONFLATE).
+     */
+    uint64_t replaced_in;
+    /**
+     * They waited when this side closed their pipe.
+     */
+    uint64_t lost_in;
+} monocoque_traffic_t;
+
+/**
+ * The counters of a socket since it was made.
+ */
+typedef struct {
+    /**
+     * `sizeof (monocoque_socket_stats_t)`, set by the caller; afterwards so many bytes are filled in.
+     */
+    size_t size;
+    /**
+     * The peers that there are now: connections, pipes to sockets of the same process, and connections that are to be made again.
+     */
+    uint64_t peers;
+    /**
+     * Connections whose handshake was completed, and pipes to sockets of the same process.
+     */
+    uint64_t connections;
+    /**
+     * Of those, the ones that took the place of a connection that was lost.
+     */
+    uint64_t reconnects;
+    /**
+     * Connections that the peer or an error ended.
+     */
+    uint64_t disconnects;
+    /**
+     * Bytes that those peers' kernels had not confirmed at the end of their connections over tcp: among them are messages, or parts of
+     * them, that count as `delivered`. What a peer's kernel had and its program did not read nobody can tell.
+     */
+    uint64_t unconfirmed_bytes;
+    /**
+     * Events of zmq_socket_monitor that nobody gets: there was no room for them, or no reader had come when the monitor ended.
+     */
+    uint64_t unheard_events;
+    /**
+     * Messages: all peers that there are and were.
+     */
+    monocoque_traffic_t messages;
+} monocoque_socket_stats_t;
+
+/**
+ * One peer of a socket.
+ */
+typedef struct {
+    /**
+     * `sizeof (monocoque_peer_t)`, as it was given in the call.
+     */
+    size_t size;
+    /**
+     * One of the `MONOCOQUE_PEER_*` constants.
+     */
+    int32_t state;
+    /**
+     * Bytes of `routing_id` that are used.
+     */
+    uint32_t routing_id_size;
+    /**
+     * What a ROUTER or STREAM addresses it by; otherwise the ZMQ_ROUTING_ID that it sent.
+     */
+    uint8_t routing_id[256];
+    /**
+     * The endpoint that was connected to, or was bound and the peer has come to. Texts are cut where they do not fit, and end with 0.
+     */
+    char endpoint[256];
+    /**
+     * Its address as the property `Peer-Address` (zmq_msg_gets) has it; empty over inproc, and without a connection.
+     */
+    char address[128];
+    /**
+     * Its socket type as the property `Socket-Type` has it; empty if it is not known.
+     */
+    char socket_type[16];
+    /**
+     * `NULL`, `PLAIN`, `CURVE` or `GSSAPI`; empty over inproc.
+     */
+    char mechanism[16];
+    /**
+     * Connections to it that were completed, this one included.
+     */
+    uint64_t connections;
+    /**
+     * Messages to and from it. Its `dropped_unroutable` is 0: what has no way to go belongs to no peer.
+     */
+    monocoque_traffic_t messages;
+} monocoque_peer_t;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -564,7 +777,8 @@ ZMQ_EXPORT int zmq_ctx_destroy(void *context);
 
 /**
  * Stores how often the library did something since the process began: `flushes`, `writes`, `reads`, `sleeps`, `wakes`,
- * `background_wakes`, `background_waits`, `alarms`. 0, or -1 with `EINVAL` for another name, or `EFAULT`. Not part of libzmq.
+ * `background_wakes`, `background_waits`, `alarms`; or how many messages waited when their connection or their socket ended and went
+ * nowhere: `messages_lost`. 0, or -1 with `EINVAL` for another name, or `EFAULT`. Not part of libzmq.
  */
 ZMQ_EXPORT
 int monocoque_counter(const char *name,
@@ -587,9 +801,20 @@ ZMQ_EXPORT const char *zmq_strerror(int errnum);
 ZMQ_EXPORT void zmq_version(int *major, int *minor, int *patch);
 
 /**
- * 1 when the library has a capability, else 0. Source: zmq_has(3); `io_uring` is this library's own.
+ * 1 when the library has a capability, else 0. Source: zmq_has(3); `io_uring` is this library's own, and 1 when that is what
+ * `monocoque_driver` answers.
  */
-ZMQ_EXPORT int zmq_has(const char *capability);
+ZMQ_EXPORT
+int zmq_has(const char *capability);
+
+/**
+ * The driver of the library's background threads, `"io_uring"` or `"epoll"`: the one with which such a thread has started last,
+ * or on which one went on after its ring had failed. Before the first of them it is the one that would be taken, which is
+ * found out by a trial. The string is never freed. Null where none can be had, with `errno` as zmq_socket(3) would give it:
+ * `EMFILE`, `ENOMEM`, `EAGAIN`, or what the kernel answers to a driver that `MONOCOQUE_DRIVER` forces. Not part of libzmq.
+ */
+ZMQ_EXPORT
+const char *monocoque_driver(void);
 
 /**
  * Makes an empty message. 0, or -1 with `EFAULT`. Source: zmq_msg_init(3).
@@ -800,6 +1025,26 @@ ZMQ_EXPORT int zmq_disconnect(void *s, const char *addr);
 ZMQ_EXPORT int zmq_socket_monitor(void *s, const char *addr, int events);
 
 /**
+ * Fills `stats` in with the counters of a socket, at any time and from any thread. Its `size` is to be set to that of the structure.
+ * 0, or -1 with `EFAULT`, `EINVAL` for a `size` that is too small, or `ENOTSOCK`. Not part of libzmq.
+ */
+ZMQ_EXPORT
+int monocoque_socket_stats(void *socket,
+                           monocoque_socket_stats_t *stats);
+
+/**
+ * Lists the peers of a socket, at any time and from any thread. `peers` has room for `*count` entries of `peer_size` bytes each,
+ * which is to be `sizeof (monocoque_peer_t)`; it may be NULL if `*count` is 0. Afterwards `*count` is how many peers there are: with
+ * more than there was room for, the others are left out. Connections that were accepted are listed once their handshake is complete.
+ * 0, or -1 with `EFAULT`, `EINVAL` for a `peer_size` that is too small, or `ENOTSOCK`. Not part of libzmq.
+ */
+ZMQ_EXPORT
+int monocoque_socket_peers(void *socket,
+                           monocoque_peer_t *peers,
+                           size_t peer_size,
+                           size_t *count);
+
+/**
  * Starts a stopwatch.
  */
 ZMQ_EXPORT void *zmq_stopwatch_start(void);
@@ -815,14 +1060,15 @@ ZMQ_EXPORT unsigned long zmq_stopwatch_intermediate(void *watch);
 ZMQ_EXPORT unsigned long zmq_stopwatch_stop(void *watch);
 
 /**
- * Starts a thread that calls `func(arg)`. Its handle, or NULL with `EAGAIN`, `ENOMEM` or `EFAULT`.
+ * Starts a thread that calls `func(arg)`. Its handle, or NULL with `EAGAIN`, `ENOMEM`, `EMFILE` or `EFAULT`.
  */
 ZMQ_EXPORT void *zmq_threadstart(zmq_thread_fn *func, void *arg);
 
 /**
- * Waits until a thread has ended, and releases it.
+ * Waits until a thread has ended, and releases it. `EFAULT` for what is no thread, or was given to this function before.
  */
-ZMQ_EXPORT void zmq_threadclose(void *thread);
+ZMQ_EXPORT
+void zmq_threadclose(void *thread);
 
 /**
  * Sleeps for some seconds, or until a signal arrives. A negative number is refused with `EINVAL`.
@@ -888,14 +1134,19 @@ ZMQ_EXPORT char *zmq_z85_encode(char *dest, const uint8_t *data, size_t size);
 ZMQ_EXPORT uint8_t *zmq_z85_decode(uint8_t *dest, const char *string);
 
 /**
- * -1 with `ENOTSUP`: this build has no cryptography. Source: zmq_curve_keypair(3).
+ * Writes a new pair of keys, each as 40 characters and a final 0. -1 with `EFAULT` or `ENOTSUP`. Source: zmq_curve_keypair(3).
  */
-ZMQ_EXPORT int zmq_curve_keypair(char *z85_public_key, char *z85_secret_key);
+ZMQ_EXPORT
+int zmq_curve_keypair(char *z85_public_key,
+                      char *z85_secret_key);
 
 /**
- * -1 with `ENOTSUP`: this build has no cryptography. Source: zmq_curve_public(3).
+ * Writes the public key that belongs to a secret key, both as 40 characters and a final 0. -1 with `EINVAL` for a text that is no
+ * key, `EFAULT` or `ENOTSUP`. Source: zmq_curve_public(3).
  */
-ZMQ_EXPORT int zmq_curve_public(char *z85_public_key, const char *z85_secret_key);
+ZMQ_EXPORT
+int zmq_curve_public(char *z85_public_key,
+                     const char *z85_secret_key);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -1,6 +1,7 @@
 //! Every stable constant of the C interface, once. The header is generated from this file.
 //!
-//! Names and values are those of `zmq.h` 4.3.5; what each stands for is in the manual page of the function or option.
+//! Names and values are those of `zmq.h` 4.3.5; what each stands for is in the manual page of the function or option. This
+//! library's own stand at the end, each with what it is, in ranges that libzmq does not use.
 #![allow(
     missing_docs,
     reason = "the names are the documentation: they are those of the manual pages"
@@ -192,3 +193,30 @@ pub const ZMQ_HAS_CAPABILITIES: c_int = 1;
 pub const ZMQ_STREAMER: c_int = 1;
 pub const ZMQ_FORWARDER: c_int = 2;
 pub const ZMQ_QUEUE: c_int = 3;
+pub const MONOCOQUE_PEER_WAITING: c_int = 0;
+pub const MONOCOQUE_PEER_CONNECTING: c_int = 1;
+pub const MONOCOQUE_PEER_HANDSHAKING: c_int = 2;
+pub const MONOCOQUE_PEER_READY: c_int = 3;
+pub const MONOCOQUE_PEER_CLOSING: c_int = 4;
+pub const MONOCOQUE_PEER_GIVEN_UP: c_int = 5;
+/// Socket option, `int64_t`, get and set: the most bytes that the parts of one incoming message may have together. A peer that sends
+/// more is disconnected when it announces the part that is too much. -1 is half of the machine's memory, 0 is no limit; default
+/// -1. ZMQ_MAXMSGSIZE bounds each part beside it. For connections made later.
+pub const MONOCOQUE_MAX_MESSAGE_BYTES: c_int = 0x4D00;
+/// Socket option, `int`, get and set: the most parts that one incoming message may have. A peer that sends more is disconnected.
+/// 0 is no limit; default 1048576. For connections made later.
+pub const MONOCOQUE_MAX_MESSAGE_PARTS: c_int = 0x4D01;
+/// Socket option, `int`, get and set: the most connections of one bound endpoint that have not completed their handshake. One more
+/// ends the oldest of them. 0 is no limit; default 16384. For endpoints bound later.
+pub const MONOCOQUE_MAX_HANDSHAKES: c_int = 0x4D02;
+/// Socket option, `int`, get and set, of PUB and XPUB: the most topics that one connection may be subscribed to, and the most notices
+/// and messages of it that may wait for an XPUB's application. A peer that goes beyond is disconnected. 0 is no limit; default
+/// 4194304. At once.
+pub const MONOCOQUE_MAX_SUBSCRIPTIONS: c_int = 0x4D03;
+/// Socket option, `int64_t`, get and set, of PUB and XPUB: the most bytes that those topics may have together, and those notices and
+/// messages. 0 or -1 is no limit; default 268435456. At once.
+pub const MONOCOQUE_MAX_SUBSCRIPTION_BYTES: c_int = 0x4D04;
+/// For zmq_socket_monitor(3): asks for an event that ZMQ_EVENT_ALL does not ask for. It tells that a peer is disconnected because it
+/// passed a limit, which is its value: MONOCOQUE_MAX_MESSAGE_BYTES for example. The event's number is the lower 16 bits of this. It
+/// comes before ZMQ_EVENT_DISCONNECTED.
+pub const MONOCOQUE_EVENT_LIMIT: c_int = 0x18000;

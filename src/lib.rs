@@ -18,5 +18,5 @@ mod reactor;
 mod session;
 mod socket;
 mod sys;
-mod transport;
+pub mod transport;
 pub mod zmtp;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use crate::entry;
 use crate::error::{Error, Result};
+use crate::sys::reserve;
 
 entry! {
     /// Makes a counter of value 0. NULL with `ENOMEM`. Source: zmq_atomic_counter_new(3).
@@ -15,6 +16,7 @@ entry! {
     /// # Safety
     /// None; the result must be given to `zmq_atomic_counter_destroy` in the end.
     pub unsafe fn zmq_atomic_counter_new() -> *mut c_void, on_error ptr::null_mut() => {
+        reserve::spare()?;
         let mut place = Vec::new();
         place.try_reserve_exact(1).map_err(|_| Error::NoMemory)?;
         place.push(AtomicI32::new(0));

@@ -8,7 +8,8 @@ use crate::sys::counters;
 
 entry! {
     /// Stores how often the library did something since the process began: `flushes`, `writes`, `reads`, `sleeps`, `wakes`,
-    /// `background_wakes`, `background_waits`, `alarms`. 0, or -1 with `EINVAL` for another name, or `EFAULT`. Not part of libzmq.
+    /// `background_wakes`, `background_waits`, `alarms`; or how many messages waited when their connection or their socket ended and went
+    /// nowhere: `messages_lost`. 0, or -1 with `EINVAL` for another name, or `EFAULT`. Not part of libzmq.
     ///
     /// # Safety
     /// `name` is null or a string ended by 0; `value` is null or points to a writable number.

@@ -6,11 +6,17 @@ use std::ptr;
 use crate::constants::{
     EFSM, EMTHREAD, ENOCOMPATPROTO, ETERM, ZMQ_VERSION_MAJOR, ZMQ_VERSION_MINOR, ZMQ_VERSION_PATCH,
 };
-use crate::entry;
-use crate::sys::errno;
+use crate::sys::{errno, sodium};
+use crate::{entry, reactor};
 
-/// The capabilities of this build. What zmq_has(3) lists besides, and `ws`, `wss` and `vmci`, is not among them.
-const CAPABILITIES: [&CStr; 2] = [c"ipc", c"io_uring"];
+/// The capabilities of this build; `curve` and `io_uring` need more than that. What zmq_has(3) lists besides, and `ws`, `wss` and `vmci`, is not among them.
+const CAPABILITIES: &[&CStr] = &[
+    c"ipc",
+    c"curve",
+    c"io_uring",
+    #[cfg(feature = "gssapi")]
+    c"gssapi",
+];
 
 entry! {
     /// The calling thread's `errno`. Source: zmq_errno(3).
@@ -59,7 +65,8 @@ entry! {
 }
 
 entry! {
-    /// 1 when the library has a capability, else 0. Source: zmq_has(3); `io_uring` is this library's own.
+    /// 1 when the library has a capability, else 0. Source: zmq_has(3); `io_uring` is this library's own, and 1 when that is what
+    /// `monocoque_driver` answers.
     ///
     /// # Safety
     /// `capability` is null or a string ended by 0.
@@ -69,7 +76,25 @@ entry! {
         }
         // SAFETY: as the caller promises.
         let capability = unsafe { CStr::from_ptr(capability) };
-        Ok(c_int::from(CAPABILITIES.contains(&capability)))
+        let is_there = match capability.to_bytes() {
+            b"curve" => sodium::is_ready(),
+            b"io_uring" => reactor::driver_name().is_ok_and(|name| name == capability),
+            _ => true,
+        };
+        Ok(c_int::from(is_there && CAPABILITIES.contains(&capability)))
+    }
+}
+
+entry! {
+    /// The driver of the library's background threads, `"io_uring"` or `"epoll"`: the one with which such a thread has started last,
+    /// or on which one went on after its ring had failed. Before the first of them it is the one that would be taken, which is
+    /// found out by a trial. The string is never freed. Null where none can be had, with `errno` as zmq_socket(3) would give it:
+    /// `EMFILE`, `ENOMEM`, `EAGAIN`, or what the kernel answers to a driver that `MONOCOQUE_DRIVER` forces. Not part of libzmq.
+    ///
+    /// # Safety
+    /// None.
+    pub unsafe fn monocoque_driver() -> *const c_char, on_error ptr::null() => {
+        Ok(reactor::driver_name()?.as_ptr())
     }
 }
 
@@ -129,12 +154,16 @@ mod tests {
     fn capabilities() {
         // SAFETY: the arguments are strings, or null.
         let has = |name: &CStr| unsafe { zmq_has(name.as_ptr()) };
-        assert_eq!((has(c"ipc"), has(c"io_uring")), (1, 1));
+        assert_eq!((has(c"ipc"), has(c"curve")), (1, 1));
+        // SAFETY: no promise is asked for, and the answer is a string.
+        let driver = unsafe { CStr::from_ptr(monocoque_driver()) };
+        assert_eq!(has(c"io_uring"), c_int::from(driver == c"io_uring"));
         for name in [
-            c"pgm", c"tipc", c"norm", c"curve", c"gssapi", c"draft", c"vmci", c"IPC", c"", c"ipc ",
+            c"pgm", c"tipc", c"norm", c"CURVE", c"draft", c"vmci", c"IPC", c"", c"ipc ",
         ] {
             assert_eq!(has(name), 0, "{name:?}");
         }
+        assert_eq!(has(c"gssapi"), c_int::from(cfg!(feature = "gssapi")));
         // SAFETY: null is allowed.
         assert_eq!(unsafe { zmq_has(ptr::null()) }, 0);
     }

@@ -19,7 +19,10 @@ fn size(len: usize) -> c_int {
     c_int::try_from(len).unwrap_or(c_int::MAX)
 }
 
-/// The caller's buffer, which may be NULL where its length is 0.
+/// The longest memory that there can be, in bytes.
+const LENGTH_MAX: usize = isize::MAX as usize;
+
+/// The caller's buffer, which may be NULL where its length is 0. What is longer than memory can be, nobody could copy: `ENOMEM`.
 ///
 /// # Safety
 /// `data` points to `len` readable bytes that live for `'a`, or `len` is 0.
@@ -27,6 +30,7 @@ unsafe fn bytes<'a>(data: *const c_void, len: usize) -> Result<&'a [u8]> {
     match (data.is_null(), len) {
         (_, 0) => Ok(&[]),
         (true, _) => Err(Error::Fault),
+        (false, LENGTH_MAX..) => Err(Error::NoMemory),
         // SAFETY: as the caller promises.
         (false, _) => Ok(unsafe { std::slice::from_raw_parts(data.cast(), len) }),
     }
@@ -211,7 +215,7 @@ entry! {
             (_, 0) => &mut [],
             (true, _) => return Err(Error::Fault),
             // SAFETY: as the caller promises; the bytes are only written to.
-            (false, _) => unsafe { std::slice::from_raw_parts_mut(buf.cast::<u8>(), len) },
+            (false, _) => unsafe { std::slice::from_raw_parts_mut(buf.cast::<u8>(), len.min(LENGTH_MAX)) },
         };
         let locked = match socket::begin_receive(&reference, |bytes, _| copy::overwrite(buffer, bytes)) {
             Begun::Done(len) => return Ok(len as c_int),
@@ -278,17 +282,19 @@ entry! {
         if count == 0 || iov.is_null() {
             return Err(Error::Invalid);
         }
-        let mut sent = 0;
+        let vector = |place| {
+            // SAFETY: as the caller promises.
+            let vector: &iovec = unsafe { &*iov.add(place) };
+            // SAFETY: as the caller promises.
+            unsafe { bytes(vector.iov_base, vector.iov_len) }
+        };
+        let mut parts: Vec<&[u8]> = Vec::new();
+        parts.try_reserve_exact(count).map_err(|_| Error::NoMemory)?;
         for place in 0..count {
-            // SAFETY: as the caller promises.
-            let vector = unsafe { &*iov.add(place) };
-            let flags = if place + 1 < count { flags } else { flags & !ZMQ_SNDMORE };
-            // SAFETY: as the caller promises.
-            let data = unsafe { bytes(vector.iov_base, vector.iov_len) }?;
-            socket::send(reference, Payload::Bytes(data), flags)?;
-            sent = size(vector.iov_len);
+            parts.push(vector(place)?);
         }
-        Ok(sent)
+        socket::send_parts(reference, &parts, flags)?;
+        Ok(parts.last().map_or(0, |last| size(last.len())))
     }
 }
 
@@ -308,9 +314,8 @@ entry! {
         if wanted == 0 {
             return Err(Error::Invalid);
         }
-        for place in 0..wanted {
-            let mut part = Message::new();
-            let more = socket::receive(reference, &mut Target::Message(&mut part), flags)?;
+        let parts = socket::receive_parts(reference, wanted, flags)?;
+        for (place, part) in parts.iter().enumerate() {
             // SAFETY: malloc has no preconditions; one byte more keeps an empty part apart from a failure.
             let copy = unsafe { libc::malloc(part.len().max(1)) };
             if copy.is_null() {
@@ -323,10 +328,7 @@ entry! {
                 *iov.add(place) = iovec { iov_base: copy, iov_len: part.len() };
                 *count = place + 1;
             }
-            if !more {
-                return Ok(size(place + 1));
-            }
         }
-        Ok(size(wanted))
+        Ok(size(parts.len()))
     }
 }

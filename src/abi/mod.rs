@@ -10,7 +10,10 @@ pub mod info;
 pub mod message;
 pub mod messaging;
 pub mod polling;
+#[cfg(test)]
+mod simulation;
 pub mod socket;
+pub mod stats;
 pub mod stopwatch;
 pub mod threads;
 pub mod timers;

@@ -9,6 +9,9 @@ use crate::handle::Reference;
 use crate::options::write_value;
 use crate::socket::{self, Closing, Socket};
 
+/// The longest value of an option, in bytes: a longer one is a number that was never set, or came to be negative.
+const VALUE_MAX: usize = i32::MAX as usize;
+
 /// The bytes of a C string argument; `EINVAL` for NULL.
 ///
 /// # Safety
@@ -52,6 +55,7 @@ entry! {
         let value = match (optval.is_null(), optvallen) {
             (true, 0) => None,
             (true, _) => return Err(Error::Fault),
+            (false, length) if length > VALUE_MAX => return Err(Error::Invalid),
             // SAFETY: as the caller promises.
             (false, _) => Some(unsafe { std::slice::from_raw_parts(optval.cast::<u8>(), optvallen) }),
         };
@@ -73,7 +77,7 @@ entry! {
         }
         let value = reference.lock().ok_or(Error::NotSocket)?.option(option)?;
         // SAFETY: as the caller promises.
-        let out = unsafe { std::slice::from_raw_parts_mut(optval.cast::<u8>(), *optvallen) };
+        let out = unsafe { std::slice::from_raw_parts_mut(optval.cast::<u8>(), (*optvallen).min(isize::MAX as usize)) };
         let length = write_value(&value, out)?;
         // SAFETY: as the caller promises.
         unsafe { *optvallen = length };

@@ -1,5 +1,5 @@
-//! Threads for C programs (`zmq_utils.h`; there is no manual page). A thread's handle is the system's own. As with
-//! libzmq, such a thread is called ZMQapp and has every signal blocked.
+//! Threads for C programs (`zmq_utils.h`; there is no manual page). As with libzmq, such a thread is called ZMQapp and
+//! has every signal blocked. Its handle is looked up, so that no thread is waited for twice.
 //!
 //! What the function throws, and `pthread_exit`, pass through: nothing between it and the C library catches or cleans
 //! up.
@@ -8,7 +8,9 @@ use std::ffi::{c_int, c_uint, c_void};
 use std::mem::{self, MaybeUninit};
 use std::ptr;
 
-use crate::error::Error;
+use crate::error::{Error, Result};
+use crate::handle::{Region, Table};
+use crate::sys::lock::Deferred;
 use crate::{entry, entry_unwind};
 
 /// What a thread runs.
@@ -17,8 +19,10 @@ pub type ThreadFn = unsafe extern "C-unwind" fn(arg: *mut c_void);
 /// What the C library calls a new thread with.
 type StartFn = extern "C" fn(*mut c_void) -> *mut c_void;
 
+static THREADS: Table<Thread> = Table::new(Region::Threads);
+
 entry! {
-    /// Starts a thread that calls `func(arg)`. Its handle, or NULL with `EAGAIN`, `ENOMEM` or `EFAULT`.
+    /// Starts a thread that calls `func(arg)`. Its handle, or NULL with `EAGAIN`, `ENOMEM`, `EMFILE` or `EFAULT`.
     ///
     /// # Safety
     /// `func` may be called with `arg` on another thread.
@@ -28,34 +32,27 @@ entry! {
         let mut place = Vec::new();
         place.try_reserve_exact(1).map_err(|_| Error::NoMemory)?;
         place.push(Start { func: func.ok_or(Error::Fault)?, arg });
-        let start = Box::into_raw(place.into_boxed_slice()).cast::<Start>();
-        let mut thread = MaybeUninit::uninit();
-        // SAFETY: "C" and "C-unwind" functions are called alike, and the caller is the C library, which unwinding may
-        // reach.
-        let run = unsafe { mem::transmute::<extern "C-unwind" fn(*mut c_void) -> *mut c_void, StartFn>(run) };
-        // SAFETY: `run` takes the box over, if it comes to run.
-        let errno = unsafe { libc::pthread_create(thread.as_mut_ptr(), ptr::null(), run, start.cast()) };
-        if errno != 0 {
-            // SAFETY: no thread was made, so the box is still this function's.
-            drop(unsafe { Box::from_raw(start) });
-            return Err(Error::from_errno(errno));
+        let handle = THREADS.insert(Thread::default())?.as_ptr();
+        let started = start(place.into_boxed_slice()).and_then(|id| {
+            THREADS.slot(handle).and_then(|thread| thread.lock()).ok_or(Error::Fault)?.id = id;
+            Ok(handle)
+        });
+        if started.is_err() {
+            THREADS.remove(handle);
         }
-        // SAFETY: the call succeeded, so it stored the thread.
-        Ok(ptr::without_provenance_mut(unsafe { thread.assume_init() } as usize))
+        started
     }
 }
 
 entry_unwind! {
-    /// Waits until a thread has ended, and releases it.
+    /// Waits until a thread has ended, and releases it. `EFAULT` for what is no thread, or was given to this function before.
     ///
     /// # Safety
-    /// `thread` is null (`EFAULT`), or came from `zmq_threadstart` and was not given to this function before.
+    /// None: the handle is checked.
     pub unsafe fn zmq_threadclose(thread: *mut c_void) -> (), on_error () => {
-        if thread.is_null() {
-            return Err(Error::Fault);
-        }
-        // SAFETY: the caller promises a thread that can be joined.
-        match unsafe { libc::pthread_join(thread.addr() as libc::pthread_t, ptr::null_mut()) } {
+        let thread = THREADS.remove(thread).ok_or(Error::Fault)?;
+        // SAFETY: a thread that was started and, because its handle is gone now, is joined once.
+        match unsafe { libc::pthread_join(thread.id, ptr::null_mut()) } {
             0 => Ok(()),
             errno => Err(Error::from_errno(errno)),
         }
@@ -75,9 +72,37 @@ entry_unwind! {
     }
 }
 
+#[derive(Default)]
+struct Thread {
+    id: libc::pthread_t,
+}
+
+impl Deferred for Thread {
+    type After = ();
+
+    /// Nobody leaves work for a thread's handle.
+    fn run_deferred(&mut self, _after: &mut ()) {}
+}
+
 struct Start {
     func: ThreadFn,
     arg: *mut c_void,
+}
+
+fn start(start: Box<[Start]>) -> Result<libc::pthread_t> {
+    let start = Box::into_raw(start).cast::<Start>();
+    let mut thread = MaybeUninit::uninit();
+    // SAFETY: "C" and "C-unwind" functions are called alike, and the caller is the C library, which unwinding may reach.
+    let run = unsafe { mem::transmute::<extern "C-unwind" fn(*mut c_void) -> *mut c_void, StartFn>(run) };
+    // SAFETY: `run` takes the box over, if it comes to run.
+    let errno = unsafe { libc::pthread_create(thread.as_mut_ptr(), ptr::null(), run, start.cast()) };
+    if errno != 0 {
+        // SAFETY: no thread was made, so the box is still this function's.
+        drop(unsafe { Box::from_raw(start) });
+        return Err(Error::from_errno(errno));
+    }
+    // SAFETY: the call succeeded, so it stored the thread.
+    Ok(unsafe { thread.assume_init() })
 }
 
 /// The first frame of a thread. Holds nothing while the caller's function runs.

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::handle::{Guard, Region, Table};
 use crate::sys::clock;
 use crate::sys::lock::Deferred;
+use crate::sys::reserve;
 use crate::{entry, entry_unwind};
 
 /// Called when a timer is due, with the timer's id and the argument that was given when it was added.
@@ -170,6 +171,7 @@ impl Deferred for TimerSet {
 
 impl TimerSet {
     fn add(&mut self, now_ms: u64, interval_ms: u64, callback: Callback) -> Result<c_int> {
+        reserve::spare()?;
         self.timers.try_reserve(1).map_err(|_| Error::NoMemory)?;
         let id = self.last_id.checked_add(1).ok_or(Error::NoMemory)?;
         self.last_id = id;

@@ -1,19 +1,17 @@
 //! Z85, the printable form of binary keys: RFC 32, zmq_z85_encode(3), zmq_z85_decode(3); and the functions for CURVE
-//! keys, which this build does not have.
+//! keys: zmq_curve_keypair(3), zmq_curve_public(3).
 //!
 //! Four bytes, as a big-endian number, are five digits to the base of 85. Calls are independent of each other.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::ptr;
 
-use crate::entry;
-use crate::error::{Error, Result};
+use zeroize::Zeroizing;
 
-/// The digits, by their value (RFC 32).
-const DIGITS: &[u8; 85] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
-const NO_DIGIT: u8 = 85;
-/// The value of every byte as a digit.
-const VALUES: [u8; 256] = values();
+use crate::entry;
+use crate::error::Error;
+use crate::options::z85::{self, TEXT, decode, encode};
+use crate::sys::sodium::{self, KEY, Secret};
 
 entry! {
     /// Writes `size` bytes as `size` * 5 / 4 characters and a final 0. `dest`, or NULL with `EINVAL` when `size` is no
@@ -24,7 +22,7 @@ entry! {
     pub unsafe fn zmq_z85_encode(
         dest: *mut c_char, data: *const u8, size: usize,
     ) -> *mut c_char, on_error ptr::null_mut() => {
-        if !size.is_multiple_of(4) {
+        if !size.is_multiple_of(4) || size > isize::MAX as usize {
             return Err(Error::Invalid);
         }
         if dest.is_null() || (data.is_null() && size > 0) {
@@ -64,73 +62,78 @@ entry! {
             // SAFETY: both lie within the buffers that the caller promises; arrays of bytes have no alignment.
             unsafe {
                 let digits = string.add(group * 5).cast::<[u8; 5]>().read();
-                dest.add(group * 4).cast::<[u8; 4]>().write(decode(digits)?);
+                dest.add(group * 4).cast::<[u8; 4]>().write(decode(digits).ok_or(Error::Invalid)?);
             }
         }
         Ok(dest)
     }
 }
 
+/// A key as text, with the 0 behind it.
+const KEY_TEXT: usize = TEXT + 1;
+
 entry! {
-    /// -1 with `ENOTSUP`: this build has no cryptography. Source: zmq_curve_keypair(3).
+    /// Writes a new pair of keys, each as 40 characters and a final 0. -1 with `EFAULT` or `ENOTSUP`. Source: zmq_curve_keypair(3).
     ///
     /// # Safety
-    /// None: nothing is read or written.
+    /// Both pointers are null or point to 41 writable bytes.
     pub unsafe fn zmq_curve_keypair(
-        _z85_public_key: *mut c_char, _z85_secret_key: *mut c_char,
+        z85_public_key: *mut c_char, z85_secret_key: *mut c_char,
     ) -> c_int, on_error -1 => {
-        Err(Error::NotSupported)
+        if z85_public_key.is_null() || z85_secret_key.is_null() {
+            return Err(Error::Fault);
+        }
+        if !sodium::is_ready() {
+            return Err(Error::NotSupported);
+        }
+        let mut secret = Secret::default();
+        sodium::random(&mut secret[..]);
+        // SAFETY: the caller promises the room.
+        unsafe {
+            write_key(z85_public_key, &sodium::public_key(&secret));
+            write_key(z85_secret_key, &secret);
+        }
+        Ok(0)
     }
 }
 
 entry! {
-    /// -1 with `ENOTSUP`: this build has no cryptography. Source: zmq_curve_public(3).
+    /// Writes the public key that belongs to a secret key, both as 40 characters and a final 0. -1 with `EINVAL` for a text that is no
+    /// key, `EFAULT` or `ENOTSUP`. Source: zmq_curve_public(3).
     ///
     /// # Safety
-    /// None: nothing is read or written.
+    /// `z85_public_key` is null or points to 41 writable bytes, `z85_secret_key` is null or a string ended by 0.
     pub unsafe fn zmq_curve_public(
-        _z85_public_key: *mut c_char, _z85_secret_key: *const c_char,
+        z85_public_key: *mut c_char, z85_secret_key: *const c_char,
     ) -> c_int, on_error -1 => {
-        Err(Error::NotSupported)
-    }
-}
-
-fn encode(bytes: [u8; 4]) -> [u8; 5] {
-    let mut number = u32::from_be_bytes(bytes);
-    let mut digits = [0; 5];
-    for digit in digits.iter_mut().rev() {
-        *digit = DIGITS[number as usize % 85];
-        number /= 85;
-    }
-    digits
-}
-
-fn decode(digits: [u8; 5]) -> Result<[u8; 4]> {
-    let mut number = 0_u64;
-    for digit in digits {
-        let value = VALUES[usize::from(digit)];
-        if value == NO_DIGIT {
-            return Err(Error::Invalid);
+        if z85_public_key.is_null() || z85_secret_key.is_null() {
+            return Err(Error::Fault);
         }
-        number = number * 85 + u64::from(value);
+        if !sodium::is_ready() {
+            return Err(Error::NotSupported);
+        }
+        // SAFETY: the caller promises a string.
+        let text = unsafe { CStr::from_ptr(z85_secret_key) }.to_bytes();
+        let secret = z85::decode_key(text).ok_or(Error::Invalid)?;
+        // SAFETY: the caller promises the room.
+        unsafe { write_key(z85_public_key, &sodium::public_key(&secret)) };
+        Ok(0)
     }
-    let number = u32::try_from(number).map_err(|_| Error::Invalid)?;
-    Ok(number.to_be_bytes())
 }
 
-const fn values() -> [u8; 256] {
-    let mut values = [NO_DIGIT; 256];
-    let mut value = 0;
-    while value < DIGITS.len() {
-        values[DIGITS[value] as usize] = value as u8;
-        value += 1;
-    }
-    values
+/// # Safety
+/// `to` points to 41 writable bytes.
+unsafe fn write_key(to: *mut c_char, key: &[u8; KEY]) {
+    let mut text = Zeroizing::new([0; KEY_TEXT]);
+    text[..TEXT].copy_from_slice(&z85::encode_key(key)[..]);
+    // SAFETY: as the caller promises; arrays of bytes have no alignment.
+    unsafe { to.cast::<[u8; KEY_TEXT]>().write(*text) };
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::z85::DIGITS;
     use crate::sys::errno;
 
     fn encoded(data: &[u8]) -> Option<String> {
@@ -223,16 +226,36 @@ mod tests {
     }
 
     #[test]
-    fn curve_keys_are_not_supported() {
-        let mut key = [0; 41];
-        // SAFETY: nothing is read or written.
+    fn a_pair_of_keys_belongs_together() {
+        let (mut public, mut secret, mut again) = ([1; 42], [1; 42], [1; 42]);
+        // SAFETY: the buffers are as large as the functions ask for.
         let answers = unsafe {
             [
-                zmq_curve_keypair(key.as_mut_ptr(), ptr::null_mut()),
-                zmq_curve_public(key.as_mut_ptr(), key.as_ptr()),
+                zmq_curve_keypair(public.as_mut_ptr(), secret.as_mut_ptr()),
+                zmq_curve_public(again.as_mut_ptr(), secret.as_ptr()),
             ]
         };
-        assert_eq!(answers, [-1, -1]);
-        assert_eq!(errno::current(), libc::ENOTSUP);
+        assert_eq!(answers, [0, 0]);
+        assert_eq!(public, again);
+        assert_ne!(public, secret);
+        assert_eq!((public[40], public[41]), (0, 1), "41 bytes are written");
+    }
+
+    #[test]
+    fn what_is_no_key_and_null_are_refused() {
+        let mut key = [1; 41];
+        let refused = |answer: c_int| (answer, errno::current());
+        for text in [c"", c"short", c"D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%c ", c"#####"] {
+            // SAFETY: the buffer is as large as the function asks for.
+            let answer = unsafe { zmq_curve_public(key.as_mut_ptr(), text.as_ptr()) };
+            assert_eq!(refused(answer), (-1, libc::EINVAL), "{text:?}");
+        }
+        // SAFETY: NULL is allowed.
+        let answer = unsafe { zmq_curve_keypair(key.as_mut_ptr(), ptr::null_mut()) };
+        assert_eq!(refused(answer), (-1, libc::EFAULT));
+        // SAFETY: NULL is allowed.
+        let answer = unsafe { zmq_curve_public(ptr::null_mut(), c"".as_ptr()) };
+        assert_eq!(refused(answer), (-1, libc::EFAULT));
+        assert_eq!(key, [1; 41]);
     }
 }

@@ -1,14 +1,16 @@
 //! The inproc names of a context (zmq_inproc(7)): which socket is bound to a name, and who connected before anybody was.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
-use crate::pipe::{End, Lane, Peer, Record};
+use crate::pipe::{End, Lane, Peer, PeerInfo, Record};
 use crate::session::{Owner, next_id};
-use crate::sys::mutex::Mutex;
+use crate::sys::counters::{Counter, count_many};
+use crate::sys::mutex::{Mutex, MutexGuard};
 
 /// One side of an inproc connection.
 #[derive(Clone)]
@@ -30,6 +32,7 @@ pub struct InprocSide {
 /// A connection to a name that nobody is bound to.
 struct Pending {
     id: u64,
+    name: Vec<u8>,
     side: InprocSide,
     to_binder: Arc<Lane>,
     from_binder: Arc<Lane>,
@@ -46,6 +49,8 @@ struct Names {
 #[derive(Default)]
 pub struct InprocNames {
     names: Mutex<Names>,
+    /// Questions that the authentication handler has, answered or not.
+    pub(super) questions: Arc<AtomicUsize>,
 }
 
 impl InprocNames {
@@ -80,10 +85,25 @@ impl InprocNames {
         }
     }
 
+    /// Whether somebody is bound to a name.
+    pub(super) fn is_bound(&self, name: &[u8]) -> bool {
+        self.names.lock().bound.contains_key(name)
+    }
+
+    /// Connects to a name if somebody is bound to it: the connecting side's end.
+    pub fn connect_to_bound(&self, name: &[u8], side: InprocSide) -> Option<End> {
+        let names = self.names.lock();
+        let is_bound = names.bound.contains_key(name);
+        is_bound.then(|| self.connect_with(names, name, side).1)
+    }
+
     /// Connects to a name, bound or not: the pipe's number and the connecting socket's end.
     pub fn connect(&self, name: &[u8], side: InprocSide) -> (u64, End) {
+        self.connect_with(self.names.lock(), name, side)
+    }
+
+    fn connect_with(&self, mut names: MutexGuard<'_, Names>, name: &[u8], side: InprocSide) -> (u64, End) {
         let id = next_id();
-        let mut names = self.names.lock();
         let binder = names.bound.get(name).cloned();
         let (send, receive) = match &binder {
             Some(binder) => limits(&side, binder),
@@ -99,10 +119,12 @@ impl InprocNames {
         let peer: Arc<dyn Peer> = late.clone();
         let mut end = End::new(from_binder.clone(), to_binder.clone(), peer);
         end.set_boost(binder.as_ref().map_or(0, |binder| binder.receive_limit));
+        end.set_endpoint(endpoint(name));
         // A fresh lane takes a record; were there no memory for it, the peer would be one without a routing id.
         let _ = to_binder.push_records(|batch| batch.push_record(Record::RoutingId(side.routing_id.clone())));
         let connection = Pending {
             id,
+            name: name.to_owned(),
             side,
             to_binder,
             from_binder,
@@ -118,7 +140,7 @@ impl InprocNames {
         (id, end)
     }
 
-    /// The connecting socket is closed: what it sent still waits for the name; without any the connection is forgotten.
+    /// The connecting socket is closed or disconnects: what it sent still waits for the name; without any the connection is forgotten.
     pub fn abandon(&self, id: u64) {
         self.names.lock().pending.retain(|_, waiting| {
             waiting.retain(|connection| connection.id != id || connection.to_binder.has_messages());
@@ -129,21 +151,9 @@ impl InprocNames {
     /// The context ends: nobody binds any more.
     pub fn clear(&self) {
         let pending = std::mem::take(&mut self.names.lock().pending);
-        drop(pending);
-    }
-
-    /// Forgets a connection that still waits for its name. True if it did.
-    pub fn forget(&self, id: u64) -> bool {
-        let mut names = self.names.lock();
-        let mut found = false;
-        names.pending.retain(|_, waiting| {
-            waiting.retain(|connection| {
-                found |= connection.id == id;
-                connection.id != id
-            });
-            !waiting.is_empty()
-        });
-        found
+        for connection in pending.into_values().flatten() {
+            count_many(Counter::Lost, connection.to_binder.abandon(0));
+        }
     }
 }
 
@@ -156,9 +166,14 @@ fn limits(connecting: &InprocSide, bound: &InprocSide) -> (u32, u32) {
     )
 }
 
+fn endpoint(name: &[u8]) -> Vec<u8> {
+    [b"inproc://", name].concat()
+}
+
 fn complete(connection: Pending, binder: &InprocSide) {
     let Pending {
         id,
+        name,
         side,
         to_binder,
         from_binder,
@@ -169,6 +184,7 @@ fn complete(connection: Pending, binder: &InprocSide) {
     let _ = from_binder.push_records(|batch| batch.push_record(Record::RoutingId(binder.routing_id.clone())));
     let mut end = End::new(to_binder.clone(), from_binder, side.owner.notifier(id));
     end.set_boost(side.receive_limit);
+    end.set_endpoint(endpoint(&name));
     binder.owner.attach(id, end);
     late.complete(binder.owner.notifier(id));
     if to_binder.set_limit(send) {
@@ -215,6 +231,10 @@ impl Peer for LatePeer {
         if let Some(peer) = self.peer.get() {
             peer.remind();
         }
+    }
+
+    fn info(&self) -> PeerInfo {
+        self.peer.get().map(|peer| peer.info()).unwrap_or_default()
     }
 
     fn closed(&self, linger_ms: i32) {

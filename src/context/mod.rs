@@ -4,6 +4,8 @@
 //! Any thread may call anything here. The context's own lock is a leaf: nothing is called back under it.
 
 mod inproc;
+mod patience;
+mod zap;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -15,10 +17,13 @@ use crate::error::{Error, Result};
 use crate::handle::{Region, Table};
 use crate::options::{ContextOpt, ContextOptions};
 use crate::reactor::{Link, Running};
+use crate::session::Session;
 use crate::sys::lock::Deferred;
 use crate::sys::mutex::Mutex;
+use crate::sys::reserve;
 use crate::sys::scheduling::{self, Scheduling};
 use crate::sys::waiter::Waiter;
+use patience::Patience;
 
 /// The contexts that C programs hold handles of.
 pub static CONTEXTS: Table<Entry> = Table::new(Region::Contexts);
@@ -36,6 +41,8 @@ impl Deferred for Entry {
 pub trait Member: Send + Sync {
     /// The context ends: calls on the socket answer ETERM from now on.
     fn terminate(&self);
+    /// ZMTP's name of its type.
+    fn socket_type(&self) -> &'static str;
 }
 
 /// A context.
@@ -46,6 +53,7 @@ pub struct Context {
     /// inproc endpoints.
     pub names: InprocNames,
     seed: AtomicU32,
+    patience: Patience,
 }
 
 #[derive(Default)]
@@ -54,7 +62,7 @@ struct State {
     members: HashMap<u64, Weak<dyn Member>>,
     socket_limit: Option<i32>,
     /// Connections and listeners that are not closed yet.
-    live: usize,
+    live: HashMap<u64, Weak<Session>>,
     waiters: Vec<Arc<Waiter>>,
 }
 
@@ -67,6 +75,7 @@ impl Context {
             terminating: AtomicBool::new(false),
             names: InprocNames::default(),
             seed: AtomicU32::new(crate::sys::clock::now_ns() as u32),
+            patience: Patience::default(),
         })
     }
 
@@ -122,14 +131,14 @@ impl Context {
     }
 
     /// A connection or listener was made.
-    pub fn connection_made(&self) {
-        self.state.lock().live += 1;
+    pub fn connection_made(&self, id: u64, session: Weak<Session>) {
+        self.state.lock().live.insert(id, session);
     }
 
     /// A connection or listener is closed.
-    pub fn connection_ended(&self) {
+    pub fn connection_ended(&self, id: u64) {
         let mut state = self.state.lock();
-        state.live -= 1;
+        state.live.remove(&id);
         wake_if_done(&mut state);
     }
 
@@ -166,7 +175,7 @@ impl Context {
     }
 
     /// zmq_ctx_term: shuts down, waits until the last socket is closed and its messages are sent or its linger has passed,
-    /// and ends the threads.
+    /// and ends the threads. A wait that does not seem to end is told on the standard error.
     ///
     /// Errors: `EINTR`; the call can be made again.
     pub fn terminate(&self) -> Result<()> {
@@ -176,19 +185,41 @@ impl Context {
             waiter.prepare();
             {
                 let mut state = self.state.lock();
-                if state.members.is_empty() && state.live == 0 {
+                if state.members.is_empty() && state.live.is_empty() {
                     break;
                 }
                 state.waiters.push(waiter.clone());
             }
-            let waited = waiter.wait(None, &mut []);
+            let waited = waiter.wait(self.patience.deadline_ns(), &mut []);
             self.state.lock().waiters.retain(|one| !Arc::ptr_eq(one, &waiter));
-            waited?;
+            if !waited? && self.patience.ends() {
+                self.say_what_is_waited_for();
+            }
         }
         self.names.clear();
         let reactors = std::mem::take(&mut self.state.lock().reactors);
         reactors.into_iter().for_each(Running::stop);
         Ok(())
+    }
+
+    fn say_what_is_waited_for(&self) {
+        let (mut open, mut sessions) = (Vec::new(), Vec::new());
+        {
+            let state = self.state.lock();
+            let (members, live) = (state.members.len(), state.live.len());
+            if reserve::spare().is_err() || open.try_reserve(members).is_err() || sessions.try_reserve(live).is_err() {
+                return;
+            }
+            open.extend(state.members.values().filter_map(Weak::upgrade));
+            sessions.extend(state.live.values().filter_map(Weak::upgrade));
+        }
+        let (mut types, mut unsent) = (Vec::new(), Vec::new());
+        if types.try_reserve(open.len()).is_err() || unsent.try_reserve(sessions.len()).is_err() {
+            return;
+        }
+        types.extend(open.iter().map(|member| member.socket_type()));
+        unsent.extend(sessions.iter().map(|session| session.unsent()));
+        patience::say(&types, &unsent);
     }
 
     fn start_reactors(&self) -> Result<()> {
@@ -202,13 +233,12 @@ impl Context {
             policy: options.int(ContextOpt::ThreadSchedPolicy),
             cpus: options.cpus().to_vec(),
         };
-        let prefix = options.int(ContextOpt::ThreadNamePrefix);
+        let prefix = options
+            .name_prefix()
+            .map(|prefix| format!("{prefix}/"))
+            .unwrap_or_default();
         for place in 0..options.int(ContextOpt::IoThreads) {
-            let name = if prefix == 0 {
-                format!("ZMQbg/IO/{place}")
-            } else {
-                format!("{prefix}/ZMQbg/IO/{place}")
-            };
+            let name = format!("{prefix}ZMQbg/IO/{place}");
             let scheduling = scheduling.clone();
             match Running::start(&name, move || scheduling::apply(&scheduling)) {
                 Ok(running) => state.reactors.push(running),
@@ -225,7 +255,7 @@ impl Context {
 }
 
 fn wake_if_done(state: &mut State) {
-    if state.members.is_empty() && state.live == 0 {
+    if state.members.is_empty() && state.live.is_empty() {
         state.waiters.drain(..).for_each(|waiter| waiter.notify());
     }
 }

@@ -26,6 +26,7 @@ pub use slot::{Guard, Handle, Reference};
 
 use crate::error::{Error, Result};
 use crate::sys::lock::{Deferred, Lock};
+use crate::sys::reserve;
 use range::GRANULE_BYTES;
 use slot::{Entry, Slot};
 use wiped::WipedMemory;
@@ -91,6 +92,7 @@ impl<T: Deferred + Send> Table<T> {
     ///
     /// `TooManyFiles` when every handle is in use, `NoMemory` when memory is short.
     pub fn insert(&'static self, object: T) -> Result<Handle> {
+        reserve::spare()?;
         range::reserve()?;
         self.memory
             .reserve(Self::ENTRIES_OFFSET + self.capacity * size_of::<Entry<T>>())?;

@@ -29,8 +29,10 @@ pub enum Region {
     Contexts,
     /// Sockets: 32 MiB, about two million handles.
     Sockets,
-    /// Timer sets: 16 MiB, about a million handles.
+    /// Timer sets: 8 MiB, about half a million handles.
     Timers,
+    /// Threads: 8 MiB, about half a million handles.
+    Threads,
 }
 
 impl Region {
@@ -40,6 +42,7 @@ impl Region {
             Region::Sockets => 0,
             Region::Contexts => 32 << 20,
             Region::Timers => 48 << 20,
+            Region::Threads => 56 << 20,
         }
     }
 
@@ -47,7 +50,8 @@ impl Region {
     pub const fn capacity(self) -> usize {
         let bytes = match self {
             Region::Sockets => 32 << 20,
-            Region::Contexts | Region::Timers => 16 << 20,
+            Region::Contexts => 16 << 20,
+            Region::Timers | Region::Threads => 8 << 20,
         };
         bytes / GRANULE_BYTES
     }

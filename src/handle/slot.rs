@@ -7,10 +7,11 @@
 use std::ffi::c_void;
 use std::ops::{Deref, DerefMut};
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
+use crate::sys::interruption;
 use crate::sys::lock::{self, Deferred, Lock};
+use crate::sys::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 /// What a C program holds: an address with nothing but zeros behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -99,13 +100,14 @@ impl<T: Deferred + Send> Reference<T> {
         })
     }
 
-    /// Waits for the object's lock. `None` when the object is gone, or belongs to the parent process.
+    /// Waits for the object's lock. `None` when the object is gone, or belongs to the parent process, and in a signal handler that
+    /// interrupted whoever holds the lock.
     #[inline]
     pub fn lock(&self) -> Option<Guard<T>> {
         if !self.is_ours() {
             return None;
         }
-        self.checked(self.slot.lock.lock())
+        self.checked(self.slot.lock.lock_unless(interruption::is_interrupted)?)
     }
 
     /// Takes the object's lock if nobody holds it. `None` also when the object is gone.
@@ -133,8 +135,10 @@ impl<T: Deferred + Send> Reference<T> {
     pub(super) fn take(&self) -> Option<(T, &'static Slot<T>)> {
         let mut guard = self.lock()?;
         let object = guard.content.0.take()?;
-        self.slot.sequence.fetch_add(1, Ordering::Release);
+        // In this order: who has found the slot by this handle and sees the number of what comes next sees as well that the handle leads
+        // nowhere.
         self.entry.store(ptr::null_mut(), Ordering::Release);
+        self.slot.sequence.fetch_add(1, Ordering::Release);
         Some((object, self.slot))
     }
 

@@ -5,6 +5,7 @@
 
 use super::prefix_tree::{PrefixTree, Value};
 use crate::error::{Error, Result};
+use crate::sys::reserve;
 
 impl Value for u64 {
     fn is_empty(&self) -> bool {
@@ -17,6 +18,8 @@ impl Value for u64 {
 pub struct SubscriptionCounts {
     tree: PrefixTree<u64>,
     scratch: Vec<u8>,
+    /// Topics whose count is not zero.
+    topics: usize,
 }
 
 impl Default for SubscriptionCounts {
@@ -31,16 +34,20 @@ impl SubscriptionCounts {
         SubscriptionCounts {
             tree: PrefixTree::new(),
             scratch: Vec::new(),
+            topics: 0,
         }
     }
 
     /// Counts one subscription; `true` when it is the first of its topic. `NoMemory` changes nothing.
     pub fn add(&mut self, topic: &[u8]) -> Result<bool> {
+        reserve::spare()?;
         self.scratch.try_reserve(topic.len()).map_err(|_| Error::NoMemory)?;
         let node = self.tree.find_or_insert(topic)?;
         let count = self.tree.value_mut(node);
         *count += 1;
-        Ok(*count == 1)
+        let first = *count == 1;
+        self.topics += usize::from(first);
+        Ok(first)
     }
 
     /// Takes one subscription back: `Some(true)` when it was the last of its topic, `None` when there was none.
@@ -51,8 +58,14 @@ impl SubscriptionCounts {
         let last = *count == 0;
         if last {
             self.tree.prune(node);
+            self.topics -= 1;
         }
         Some(last)
+    }
+
+    /// How many different topics there are.
+    pub fn topics(&self) -> usize {
+        self.topics
     }
 
     /// Whether a topic is a prefix of the message (its first part).

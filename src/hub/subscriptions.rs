@@ -11,6 +11,7 @@ use std::ops::Range;
 use super::give_back;
 use super::prefix_tree::{NodeId, PrefixTree, Value};
 use crate::error::{Error, Result};
+use crate::sys::reserve;
 
 /// What [`Subscriptions::add`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct Subscriptions<K> {
     slot_of: BTreeMap<K, u32>,
     match_stamp: Cell<u64>,
     scratch: Vec<u8>,
+    /// Topics that at least one pipe has.
+    topics: usize,
 }
 
 struct Slot<K> {
@@ -66,24 +69,29 @@ impl<K: Copy + Eq + Ord> Subscriptions<K> {
             slot_of: BTreeMap::new(),
             match_stamp: Cell::new(0),
             scratch: Vec::new(),
+            topics: 0,
         }
     }
 
     /// Subscribes the pipe to a topic. `NoMemory` changes nothing.
     pub fn add(&mut self, topic: &[u8], pipe: K) -> Result<Added> {
+        reserve::spare()?;
         self.scratch.try_reserve(topic.len()).map_err(|_| Error::NoMemory)?;
         let slot = self.open_slot(pipe)?;
         let added = self.add_to_slot(topic, slot);
         self.close_slot_if_unused(slot);
+        self.topics += usize::from(added.is_ok_and(|added| added.first));
         added
     }
 
     /// Cancels a subscription of the pipe.
     pub fn remove(&mut self, topic: &[u8], pipe: K) -> Removed {
-        self.try_remove(topic, pipe).unwrap_or(Removed {
+        let removed = self.try_remove(topic, pipe).unwrap_or(Removed {
             was_present: false,
             last: false,
-        })
+        });
+        self.topics -= usize::from(removed.last);
+        removed
     }
 
     /// Cancels all subscriptions of the pipe and calls `lost` with every topic that no pipe has any more, in
@@ -102,6 +110,7 @@ impl<K: Copy + Eq + Ord> Subscriptions<K> {
                     lost(&topic);
                 }
                 self.tree.prune(node);
+                self.topics -= 1;
             }
         }
         topic.clear();
@@ -137,6 +146,11 @@ impl<K: Copy + Eq + Ord> Subscriptions<K> {
                 }
             }
         }
+    }
+
+    /// How many different topics the pipes have.
+    pub fn topics(&self) -> usize {
+        self.topics
     }
 
     /// How many pipes want every message: those that have the empty topic.

@@ -4,17 +4,17 @@
 //! a caller's buffer and its free function, or is absent (constant data). Bodies may be cloned and dropped on any thread;
 //! the bytes are not changed while more than one body refers to them, except by C programs that break zmq_msg_copy(3).
 
-use std::alloc::{self, Layout};
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::c_void;
 use std::fmt;
 use std::mem::offset_of;
 use std::ops::Deref;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
 use super::pool::{self, Class};
 use crate::error::{Error, Result};
 use crate::sys::copy;
+use crate::sys::sync::atomic::{AtomicUsize, Ordering, fence};
 
 /// Gives a caller's buffer back: called with the buffer and the hint (zmq_msg_init_data(3)), from any thread.
 pub type FreeFn = unsafe extern "C-unwind" fn(*mut c_void, *mut c_void);
@@ -155,7 +155,10 @@ impl Body {
         if !alone || block.capacity < bytes.len() || block.capacity / 4 > bytes.len() {
             return false;
         }
+        // A part of what was received begins behind the beginning of its memory.
         // SAFETY: the memory behind the head is valid for so many bytes, and nothing else refers to it.
+        self.data = unsafe { bytes_of(NonNull::from(block)) };
+        // SAFETY: as above.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), self.data, bytes.len()) };
         self.len = bytes.len();
         true
@@ -171,11 +174,13 @@ impl Body {
         if !alone || head.capacity / 4 > bytes.len() {
             return false;
         }
+        // SAFETY: the bytes lie behind the head in the same allocation. A part of what was received begins behind their beginning.
+        let data = unsafe { bytes_of(block) };
         // SAFETY: the memory behind the head is valid for so many bytes, and nothing else refers to it.
-        let memory = unsafe { std::slice::from_raw_parts_mut(self.data, head.capacity) };
+        let memory = unsafe { std::slice::from_raw_parts_mut(data, head.capacity) };
         let is_filled = copy::overwrite(memory, bytes);
         if is_filled {
-            self.len = bytes.len();
+            (self.data, self.len) = (data, bytes.len());
         }
         is_filled
     }
@@ -345,6 +350,23 @@ impl BodyBuilder {
         self.len == self.total
     }
 
+    /// What has arrived.
+    pub fn filled(&mut self) -> &mut [u8] {
+        // SAFETY: `len` bytes lie behind the head, and the builder owns them alone.
+        unsafe { std::slice::from_raw_parts_mut(bytes_of(self.block), self.len) }
+    }
+
+    /// As [`BodyBuilder::finish`], of these bytes alone, as far as they have arrived.
+    pub fn finish_part(self, part: std::ops::Range<usize>) -> Body {
+        let start = part.start.min(self.len);
+        let end = part.end.clamp(start, self.len);
+        let mut body = self.finish();
+        // SAFETY: so many bytes lie behind the body's start.
+        body.data = unsafe { body.data.add(start) };
+        body.len = end - start;
+        body
+    }
+
     /// The body, as far as it has arrived.
     pub fn finish(self) -> Body {
         let builder = std::mem::ManuallyDrop::new(self);
@@ -362,7 +384,7 @@ impl BodyBuilder {
         // SAFETY: the builder owns the block alone, so its head may be read and the whole may move.
         let moved = unsafe {
             let old = layout_unchecked(self.block.as_ref().capacity);
-            alloc::realloc(self.block.as_ptr().cast(), old, layout.size())
+            System.realloc(self.block.as_ptr().cast(), old, layout.size())
         };
         let mut block = NonNull::new(moved.cast::<Block>()).ok_or(Error::NoMemory)?;
         // SAFETY: the head was moved with the allocation.
@@ -421,7 +443,7 @@ fn begin(memory: NonNull<u8>) -> NonNull<Block> {
 fn allocate_apart(len: usize) -> Result<NonNull<Block>> {
     let layout = layout_of(len)?;
     // SAFETY: the layout has the size of a head at least.
-    let memory = NonNull::new(unsafe { alloc::alloc(layout) }).ok_or(Error::NoMemory)?;
+    let memory = NonNull::new(unsafe { System.alloc(layout) }).ok_or(Error::NoMemory)?;
     fill_arbitrarily(memory.as_ptr());
     let block = memory.cast::<Block>();
     let head = Block {
@@ -445,7 +467,7 @@ unsafe fn deallocate(block: NonNull<Block>) {
         // SAFETY: blocks of such a capacity come from the pool, whose capacities are those of the classes.
         Some(class) => unsafe { pool::give(class, block.cast()) },
         // SAFETY: the head records the capacity that the block was allocated with.
-        None => unsafe { alloc::dealloc(block.as_ptr().cast(), layout_unchecked(capacity)) },
+        None => unsafe { System.dealloc(block.as_ptr().cast(), layout_unchecked(capacity)) },
     }
 }
 

@@ -171,6 +171,10 @@ impl Message {
         if data.is_null() && len > 0 {
             return Err(Error::Fault);
         }
+        // No memory is as long.
+        if len > isize::MAX as usize {
+            return Err(Error::NoMemory);
+        }
         match free {
             // SAFETY: the caller's promise is the one that `Body::external` asks for.
             Some(free) => Ok(Message::of_body(unsafe { Body::external(data, len, free, hint)? })),

@@ -10,7 +10,7 @@
 
 mod class;
 
-use std::alloc::{self, Layout};
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint;
 use std::mem::offset_of;
@@ -345,10 +345,10 @@ impl Depot {
     #[cold]
     fn make(&self, class: Class) -> Option<NonNull<Idle>> {
         if let Some(mut shelves) = self.lock() {
-            shelves.miss(class.len(), clock::now_ns());
+            shelves.miss(class.len(), clock::kernel_ns());
         }
         // SAFETY: the layout has the size of a head at least.
-        let block = NonNull::new(unsafe { alloc::alloc(class.layout()) })?.cast::<Idle>();
+        let block = NonNull::new(unsafe { System.alloc(class.layout()) })?.cast::<Idle>();
         let idle = Idle {
             next: None,
             capacity: class.len(),
@@ -367,7 +367,7 @@ impl Depot {
         // SAFETY: as the caller promises.
         unsafe { discard_pages(class, block) };
         // SAFETY: blocks are made with the layout of their class.
-        unsafe { alloc::dealloc(block.as_ptr().cast(), class.layout()) };
+        unsafe { System.dealloc(block.as_ptr().cast(), class.layout()) };
     }
 
     fn unmake_all(&self, class: Class, mut batch: Batch) {
@@ -391,7 +391,7 @@ impl Depot {
         };
         shelves.give(class, batch);
         if shelves.idle_bytes > DEPOT_BYTES_MIN {
-            shelves.adapt(clock::now_ns());
+            shelves.adapt(clock::kernel_ns());
         }
         while let Some((class, surplus)) = shelves.take_surplus() {
             drop(shelves);

@@ -74,6 +74,24 @@ fn a_sized_message_is_written_by_its_owner() {
 }
 
 #[test]
+fn a_part_of_what_was_received_is_overwritten_within_its_memory() {
+    for (total, start, lengths) in [(40_960, 48, [40_912, 40_960]), (300, 48, [255, 200])] {
+        for length in lengths {
+            let mut builder = BodyBuilder::new(total).unwrap();
+            builder.spare().unwrap().fill(1);
+            builder.advance(total);
+            let mut message = Message::from_body(builder.finish_part(start..total));
+            assert_eq!(message.data(), vec![1; total - start]);
+            let other: Vec<u8> = (0..length).map(|place| place as u8).collect();
+            message.refill(&other).unwrap();
+            assert_eq!(message.data(), other, "{total}, {length}");
+            let body = message.body().map(|body| body.as_ptr().addr());
+            assert!(body.is_none_or(|place| place % 16 == 0), "it begins where bodies begin");
+        }
+    }
+}
+
+#[test]
 fn impossible_lengths_are_refused() {
     for len in [usize::MAX, usize::MAX - 64, isize::MAX as usize, 1 << 62] {
         assert_eq!(Message::with_size(len).unwrap_err(), Error::NoMemory);

@@ -79,6 +79,8 @@ table! {
 #[derive(Clone, Debug)]
 pub struct ContextOptions {
     values: [c_int; ROWS.len()],
+    /// ZMQ_THREAD_NAME_PREFIX was set: 0 is a prefix like others then.
+    has_name_prefix: bool,
     cpus: Vec<c_int>,
 }
 
@@ -94,6 +96,7 @@ impl ContextOptions {
         let values = std::array::from_fn(|place| ROWS[place].default);
         Self {
             values,
+            has_name_prefix: false,
             cpus: Vec::new(),
         }
     }
@@ -106,6 +109,11 @@ impl ContextOptions {
     /// Whether an option is on.
     pub fn flag(&self, opt: ContextOpt) -> bool {
         self.int(opt) != 0
+    }
+
+    /// What the names of the reactor's threads begin with, if that was set.
+    pub fn name_prefix(&self) -> Option<c_int> {
+        self.has_name_prefix.then(|| self.int(ContextOpt::ThreadNamePrefix))
     }
 
     /// The CPUs that the reactor's threads may run on, in rising order; none: they are not bound.
@@ -130,6 +138,7 @@ impl ContextOptions {
             }
             _ => return Err(Error::Invalid),
         }
+        self.has_name_prefix |= row.opt == ContextOpt::ThreadNamePrefix;
         Ok(())
     }
 
@@ -214,7 +223,11 @@ mod tests {
         for number in [-1, 0, 6, 11, 41, 43, 69, 71] {
             assert_eq!(ContextOptions::new().set(number, 1), Err(Error::Invalid), "{number}");
         }
-        assert_eq!(ContextOptions::new().set(9, c_int::MIN), Ok(()));
+        let mut options = ContextOptions::new();
+        assert_eq!(options.name_prefix(), None);
+        assert_eq!(options.set(9, c_int::MIN), Ok(()));
+        assert_eq!(options.set(9, 0), Ok(()));
+        assert_eq!(options.name_prefix(), Some(0));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! IPv4.
 
 use crate::error::{Error, Result};
+use crate::sys::reserve;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The filters of one socket.
@@ -64,6 +65,7 @@ fn add_or_clear<T>(list: &mut Vec<T>, entry: Option<T>) -> Result<()> {
         list.clear();
         return Ok(());
     };
+    reserve::spare()?;
     list.try_reserve(1).map_err(|_| Error::NoMemory)?;
     list.push(entry);
     Ok(())

@@ -8,8 +8,10 @@
 
 mod context;
 mod filters;
+mod security;
 mod table;
 mod value;
+pub mod z85;
 
 pub use context::{ContextOpt, ContextOptions, SOCKET_LIMIT};
 pub use filters::Filters;
@@ -18,6 +20,7 @@ pub use value::{Value, write_value};
 
 use crate::constants::{ZMQ_PUB, ZMQ_SUB, ZMQ_XPUB, ZMQ_XSUB};
 use crate::error::{Error, Result};
+use crate::sys::reserve;
 use bytes::Bytes;
 use libc::c_int;
 use std::sync::Arc;
@@ -166,6 +169,13 @@ impl Options {
                 let bytes = given.try_into().map_err(|_| Error::Invalid)?;
                 self.set_int(row.opt, i64::from_ne_bytes(bytes));
             }
+            Kind::Size => {
+                let size = i64::from_ne_bytes(given.try_into().map_err(|_| Error::Invalid)?);
+                if size < -1 {
+                    return Err(Error::Invalid);
+                }
+                self.set_int(row.opt, size);
+            }
             Kind::Bytes { min, max } if (min..=max).contains(&given.len()) => {
                 if row.keeper == Keeper::Stored {
                     self.store_bytes(row.opt, given)?;
@@ -176,7 +186,15 @@ impl Options {
             Kind::Text { max } if value.is_none() || (1..=max).contains(&given.len()) => {
                 self.store_bytes(row.opt, given)?;
             }
-            Kind::Bytes { .. } | Kind::Text { .. } => return Err(Error::Invalid),
+            Kind::Name { max } if (1..=max).contains(&given.len()) => self.store_bytes(row.opt, given)?,
+            Kind::Optional { max } if given.len() <= max => self.store_bytes(row.opt, given)?,
+            Kind::Bytes { .. } | Kind::Text { .. } | Kind::Name { .. } | Kind::Optional { .. } => {
+                return Err(Error::Invalid);
+            }
+            Kind::Role { mechanism } => self.set_role(mechanism, int_from(given)?)?,
+            Kind::Credential => self.set_credential(row.opt, value)?,
+            Kind::Principal => self.set_principal(row.opt, given)?,
+            Kind::Key => self.set_key(row.opt, given)?,
             Kind::Networks | Kind::Ids => self.set_filter(row.opt, value)?,
             Kind::Property => self.add_property(given)?,
         }
@@ -199,9 +217,12 @@ impl Options {
             _ if row.opt == Opt::ThreadSafe => Value::State(self.int(row.opt)),
             Kind::Int { .. } | Kind::Truth | Kind::Deciseconds => Value::Int(self.int(row.opt)),
             Kind::NotIpv6 => Value::Int(1 - self.int(Opt::Ipv6)),
-            Kind::Wide => Value::Wide(self.int64(row.opt)),
+            Kind::Wide | Kind::Size => Value::Wide(self.int64(row.opt)),
             Kind::Bytes { .. } => Value::Bytes(bytes()),
-            Kind::Text { .. } => Value::Text(bytes()),
+            Kind::Text { .. } | Kind::Name { .. } | Kind::Optional { .. } => Value::Text(bytes()),
+            Kind::Credential | Kind::Principal => Value::Text(bytes()),
+            Kind::Role { mechanism } => Value::Int(i32::from(self.is_server_of(mechanism))),
+            Kind::Key => Value::Key(self.key(row.opt)),
             Kind::Networks | Kind::Ids | Kind::Property => return Err(Error::Invalid),
         }))
     }
@@ -210,27 +231,34 @@ impl Options {
         matches!(self.socket_type(), ZMQ_PUB | ZMQ_XPUB)
     }
 
-    /// Stores a checked number. VERBOSE and VERBOSER are one setting of two degrees, of which the last call counts.
+    /// Stores a checked number. VERBOSE and VERBOSER are one setting of two degrees, of which the last call counts;
+    /// MANUAL_LAST_VALUE turns MANUAL on and off.
     fn store(&mut self, opt: Opt, value: i32) {
         self.set_int(opt, i64::from(value));
         match opt {
             Opt::XpubVerbose => self.set_int(Opt::XpubVerboser, 0),
             Opt::XpubVerboser => self.set_int(Opt::XpubVerbose, i64::from(value)),
+            Opt::XpubManualLastValue => self.set_int(Opt::XpubManual, i64::from(value)),
             _ => {}
         }
     }
 
     /// Stores a copy of the bytes; empty ones stand for none.
     fn store_bytes(&mut self, opt: Opt, given: &[u8]) -> Result<()> {
+        reserve::spare()?;
         let mut copy = Vec::new();
         copy.try_reserve_exact(given.len()).map_err(|_| Error::NoMemory)?;
         copy.extend_from_slice(given);
+        self.keep_bytes(opt, Bytes::from(copy));
+        Ok(())
+    }
+
+    fn keep_bytes(&mut self, opt: Opt, value: Bytes) {
         let bytes = &mut Arc::make_mut(&mut self.values).bytes;
         bytes.retain(|(stored, _)| *stored != opt);
-        if !copy.is_empty() {
-            bytes.push((opt, Bytes::from(copy)));
+        if !value.is_empty() {
+            bytes.push((opt, value));
         }
-        Ok(())
     }
 
     /// As in libzmq a name begins with `X-`, neither part is empty, and the first value of a name counts.

@@ -2,8 +2,8 @@
 //!
 //! Ranges, lengths and socket types are those that libzmq 4.3.5 was seen to accept (`tests-c/options.c` asks it again),
 //! defaults and effects those of the manual pages zmq_setsockopt(3) and zmq_getsockopt(3). Every refusal is `EINVAL`.
-//! Of the draft options those three have rows that a stable libzmq reads and pyzmq asks every socket for, and ZMQ_METADATA; the numbers
-//! of the others are `EINVAL` like unknown ones.
+//! Of the draft options those have rows that a stable libzmq knows, too; the numbers of the others are `EINVAL` like unknown ones.
+//! This library's own options come last; `constants` says what they are.
 
 use crate::constants::*;
 use libc::c_int;
@@ -12,6 +12,12 @@ const ZMQ_ZAP_ENFORCE_DOMAIN: c_int = 93;
 const ZMQ_LOOPBACK_FASTPATH: c_int = 94;
 const ZMQ_METADATA: c_int = 95;
 const ZMQ_MULTICAST_LOOP: c_int = 96;
+const ZMQ_XPUB_MANUAL_LAST_VALUE: c_int = 98;
+const ZMQ_SOCKS_USERNAME: c_int = 99;
+const ZMQ_SOCKS_PASSWORD: c_int = 100;
+const ZMQ_ONLY_FIRST_SUBSCRIBE: c_int = 108;
+const ZMQ_RECONNECT_STOP: c_int = 109;
+const ZMQ_TOPICS_COUNT: c_int = 116;
 
 /// What a value looks like and which values are accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +37,8 @@ pub enum Kind {
     NotIpv6,
     /// An `int64_t` or `uint64_t`; every value is accepted.
     Wide,
+    /// An `int64_t` of bytes, at least -1.
+    Size,
     /// Bytes of a length from `min` to `max`, both included.
     Bytes {
         /// The smallest accepted length.
@@ -43,6 +51,28 @@ pub enum Kind {
         /// The largest accepted length, in bytes.
         max: usize,
     },
+    /// As `Text`, without a way to clear it.
+    Name {
+        /// The largest accepted length, in bytes.
+        max: usize,
+    },
+    /// As `Text`; an empty one clears it, too.
+    Optional {
+        /// The largest accepted length, in bytes.
+        max: usize,
+    },
+    /// 0 or 1: whether this side is the server of the mechanism, which becomes the socket's with 1. With 0 it has none, but for GSSAPI.
+    Role {
+        /// `ZMQ_PLAIN`, `ZMQ_CURVE` or `ZMQ_GSSAPI`.
+        mechanism: i32,
+    },
+    /// A text of 1 to 255 bytes that makes the socket a client of PLAIN; NULL takes the mechanism away, and leaves the text.
+    Credential,
+    /// A name of 1 to 255 bytes that makes the mechanism GSSAPI, and a service's name the socket a client.
+    Principal,
+    /// A key, as 32 bytes or 40 digits of Z85 (with or without a NUL behind them), that makes the mechanism CURVE. It reads as it is asked
+    /// for.
+    Key,
     /// A list of networks that grows by one with every setting; NULL clears it.
     Networks,
     /// A property of the connections, `X-name:value`; the list of them grows by one with every new name.
@@ -62,6 +92,15 @@ pub enum Access {
     Get,
     /// Neither, as in a libzmq that was built without the feature.
     Neither,
+}
+
+impl Access {
+    /// Set and read in a library that is built with the feature `gssapi`.
+    const WITH_GSSAPI: Access = if cfg!(feature = "gssapi") {
+        Access::SetGet
+    } else {
+        Access::Neither
+    };
 }
 
 /// When a new value counts.
@@ -137,6 +176,7 @@ const PUBLISHERS: u16 = 1 << ZMQ_PUB | 1 << ZMQ_XPUB;
 /// A publisher takes subscriptions from its owner under `ZMQ_XPUB_MANUAL`.
 const SUBSCRIBERS: u16 = PUBLISHERS | 1 << ZMQ_SUB;
 
+const SIZE: Kind = Kind::Size;
 const ANY_INT: Kind = Kind::Int {
     min: i32::MIN,
     max: i32::MAX,
@@ -146,10 +186,19 @@ const NOT_NEGATIVE: Kind = at_least(0);
 /// A time-out, size or descriptor where -1 stands for none.
 const MINUS_ONE_UP: Kind = at_least(-1);
 const MINUS_ONE_TO_ONE: Kind = Kind::Int { min: -1, max: 1 };
-/// What a feature that this build lacks accepts: to stay off.
-const OFF: Kind = Kind::Int { min: 0, max: 0 };
 /// The text that names a feature this build lacks: it stays empty.
 const NO_TEXT: Kind = Kind::Text { max: 0 };
+const ANY_TEXT: Kind = Kind::Text { max: usize::MAX };
+const DOMAIN: Kind = Kind::Name { max: 255 };
+/// RFC 1929: what a length octet can say.
+const SOCKS_TEXT: Kind = Kind::Optional { max: 255 };
+const PLAIN_ROLE: Kind = Kind::Role { mechanism: ZMQ_PLAIN };
+const CURVE_ROLE: Kind = Kind::Role { mechanism: ZMQ_CURVE };
+const GSSAPI_ROLE: Kind = Kind::Role { mechanism: ZMQ_GSSAPI };
+const NAME_TYPE: Kind = Kind::Int {
+    min: ZMQ_GSSAPI_NT_HOSTBASED,
+    max: ZMQ_GSSAPI_NT_KRB5_PRINCIPAL,
+};
 /// `IFNAMSIZ`: the longest name of a network interface, NUL included.
 const DEVICE_NAME: Kind = Kind::Text { max: 16 };
 /// ZMTP 3.1 (RFC 37) gives a routing id at most 255 octets.
@@ -188,7 +237,7 @@ macro_rules! table {
             $(#[doc = concat!("`", stringify!($number), "`")] $opt,)*
         }
 
-        /// Every stable option, in the order of its number.
+        /// Every option of this build, in the order of its number.
         pub static ROWS: &[Row] = &[
             $(Row {
                 opt: Opt::$opt,
@@ -241,30 +290,30 @@ table! {
     RouterRaw               ZMQ_ROUTER_RAW:               NOT_NEGATIVE,     0,       ROUTERS,     Set,     Later;
     Ipv6                    ZMQ_IPV6:                     BOOL,             0,       ALL,         SetGet,  Later;
     Mechanism               ZMQ_MECHANISM:                ANY_INT,          ZMQ_NULL,ALL,         Get,     Later;
-    PlainServer             ZMQ_PLAIN_SERVER:             OFF,              0,       ALL,         SetGet,  Later;
-    PlainUsername           ZMQ_PLAIN_USERNAME:           NO_TEXT,          0,       ALL,         SetGet,  Later;
-    PlainPassword           ZMQ_PLAIN_PASSWORD:           NO_TEXT,          0,       ALL,         SetGet,  Later;
-    CurveServer             ZMQ_CURVE_SERVER:             OFF,              0,       ALL,         Neither, Later;
-    CurvePublicKey          ZMQ_CURVE_PUBLICKEY:          NO_TEXT,          0,       ALL,         Neither, Later;
-    CurveSecretKey          ZMQ_CURVE_SECRETKEY:          NO_TEXT,          0,       ALL,         Neither, Later;
-    CurveServerKey          ZMQ_CURVE_SERVERKEY:          NO_TEXT,          0,       ALL,         Neither, Later;
+    PlainServer             ZMQ_PLAIN_SERVER:             PLAIN_ROLE,       0,       ALL,         SetGet,  Later;
+    PlainUsername           ZMQ_PLAIN_USERNAME:           Kind::Credential, 0,       ALL,         SetGet,  Later;
+    PlainPassword           ZMQ_PLAIN_PASSWORD:           Kind::Credential, 0,       ALL,         SetGet,  Later;
+    CurveServer             ZMQ_CURVE_SERVER:             CURVE_ROLE,       0,       ALL,         SetGet, Later;
+    CurvePublicKey          ZMQ_CURVE_PUBLICKEY:          Kind::Key,        0,       ALL,         SetGet,  Later;
+    CurveSecretKey          ZMQ_CURVE_SECRETKEY:          Kind::Key,        0,       ALL,         SetGet,  Later;
+    CurveServerKey          ZMQ_CURVE_SERVERKEY:          Kind::Key,        0,       ALL,         SetGet,  Later;
     ProbeRouter             ZMQ_PROBE_ROUTER:             NOT_NEGATIVE,     0,       PROBERS,     Set,     AtOnce;
     ReqCorrelate            ZMQ_REQ_CORRELATE:            NOT_NEGATIVE,     0,       REQ,         Set,     AtOnce;
     ReqRelaxed              ZMQ_REQ_RELAXED:              NOT_NEGATIVE,     0,       REQ,         Set,     AtOnce;
     Conflate                ZMQ_CONFLATE:                 BOOL,             0,       ALL,         SetGet,  Later;
-    ZapDomain               ZMQ_ZAP_DOMAIN:               NO_TEXT,          0,       ALL,         Get,     Later;
+    ZapDomain               ZMQ_ZAP_DOMAIN:               DOMAIN,           0,       ALL,         SetGet,  Later;
     RouterHandover          ZMQ_ROUTER_HANDOVER:          NOT_NEGATIVE,     0,       ROUTERS,     Set,     AtOnce;
     Tos                     ZMQ_TOS:                      NOT_NEGATIVE,     0,       ALL,         SetGet,  Later;
     IpcFilterPid            ZMQ_IPC_FILTER_PID:           Kind::Ids,        0,       ALL,         Set,     Later;
     IpcFilterUid            ZMQ_IPC_FILTER_UID:           Kind::Ids,        0,       ALL,         Set,     Later;
     IpcFilterGid            ZMQ_IPC_FILTER_GID:           Kind::Ids,        0,       ALL,         Set,     Later;
     ConnectRoutingId        ZMQ_CONNECT_ROUTING_ID:       NOT_EMPTY,        0,       ROUTERS | STREAM, Set, Later;
-    GssapiServer            ZMQ_GSSAPI_SERVER:            OFF,              0,       ALL,         Neither, Later;
-    GssapiPrincipal         ZMQ_GSSAPI_PRINCIPAL:         NO_TEXT,          0,       ALL,         Neither, Later;
-    GssapiServicePrincipal  ZMQ_GSSAPI_SERVICE_PRINCIPAL: NO_TEXT,          0,       ALL,         Neither, Later;
-    GssapiPlaintext         ZMQ_GSSAPI_PLAINTEXT:         OFF,              0,       ALL,         Neither, Later;
+    GssapiServer            ZMQ_GSSAPI_SERVER:            GSSAPI_ROLE,      0,       ALL,         WITH_GSSAPI, Later;
+    GssapiPrincipal         ZMQ_GSSAPI_PRINCIPAL:         Kind::Principal,  0,       ALL,         WITH_GSSAPI, Later;
+    GssapiServicePrincipal  ZMQ_GSSAPI_SERVICE_PRINCIPAL: Kind::Principal,  0,       ALL,         WITH_GSSAPI, Later;
+    GssapiPlaintext         ZMQ_GSSAPI_PLAINTEXT:         BOOL,             0,       ALL,         WITH_GSSAPI, Later;
     HandshakeIvl            ZMQ_HANDSHAKE_IVL:            NOT_NEGATIVE,     30_000,  ALL,         SetGet,  Later;
-    SocksProxy              ZMQ_SOCKS_PROXY:              NO_TEXT,          0,       ALL,         SetGet,  Later;
+    SocksProxy              ZMQ_SOCKS_PROXY:              ANY_TEXT,         0,       ALL,         SetGet,  Later;
     XpubNodrop              ZMQ_XPUB_NODROP:              NOT_NEGATIVE,     0,       PUBLISHERS,  Set,     AtOnce;
     XpubManual              ZMQ_XPUB_MANUAL:              NOT_NEGATIVE,     0,       PUBLISHERS,  Set,     AtOnce;
     XpubWelcomeMsg          ZMQ_XPUB_WELCOME_MSG:         ANY_BYTES,        0,       PUBLISHERS,  Set,     AtOnce;
@@ -283,13 +332,24 @@ table! {
     VmciBufferMaxSize       ZMQ_VMCI_BUFFER_MAX_SIZE:     Kind::Wide,       0,       ALL,         Neither, Later;
     VmciConnectTimeout      ZMQ_VMCI_CONNECT_TIMEOUT:     MINUS_ONE_UP,     -1,      ALL,         Neither, Later;
     UseFd                   ZMQ_USE_FD:                   MINUS_ONE_UP,     -1,      ALL,         SetGet,  Later;
-    GssapiPrincipalNametype ZMQ_GSSAPI_PRINCIPAL_NAMETYPE: OFF,              0,       ALL,         Neither, Later;
-    GssapiServiceNametype   ZMQ_GSSAPI_SERVICE_PRINCIPAL_NAMETYPE: OFF, 0,       ALL,         Neither, Later;
+    GssapiPrincipalNametype ZMQ_GSSAPI_PRINCIPAL_NAMETYPE: NAME_TYPE,       0,       ALL,         WITH_GSSAPI, Later;
+    GssapiServiceNametype   ZMQ_GSSAPI_SERVICE_PRINCIPAL_NAMETYPE: NAME_TYPE, 0,     ALL,         WITH_GSSAPI, Later;
     BindToDevice            ZMQ_BINDTODEVICE:             DEVICE_NAME,      0,       ALL,         SetGet,  Later;
-    ZapEnforceDomain        ZMQ_ZAP_ENFORCE_DOMAIN:       OFF,              0,       ALL,         SetGet,  Later;
+    ZapEnforceDomain        ZMQ_ZAP_ENFORCE_DOMAIN:       Kind::Truth,      0,       ALL,         SetGet,  Later;
     LoopbackFastpath        ZMQ_LOOPBACK_FASTPATH:        Kind::Truth,      0,       ALL,         SetGet,  Later;
     Metadata                ZMQ_METADATA:                 Kind::Property,   0,       ALL,         Set,     Later;
     MulticastLoop           ZMQ_MULTICAST_LOOP:           Kind::Truth,      1,       ALL,         SetGet,  Later;
+    XpubManualLastValue     ZMQ_XPUB_MANUAL_LAST_VALUE:   NOT_NEGATIVE,     0,       PUBLISHERS,  Set,     AtOnce;
+    SocksUsername           ZMQ_SOCKS_USERNAME:           SOCKS_TEXT,       0,       ALL,         SetGet,  Later;
+    SocksPassword           ZMQ_SOCKS_PASSWORD:           SOCKS_TEXT,       0,       ALL,         SetGet,  Later;
+    OnlyFirstSubscribe      ZMQ_ONLY_FIRST_SUBSCRIBE:     NOT_NEGATIVE,     0,       PUBLISHERS | 1 << ZMQ_XSUB, Set, AtOnce;
+    ReconnectStop           ZMQ_RECONNECT_STOP:           ANY_INT,          0,       ALL,         SetGet,  Later;
+    TopicsCount             ZMQ_TOPICS_COUNT:             ANY_INT,          0,       ALL,         Get,     AtOnce, Live;
+    MaxMessageBytes         MONOCOQUE_MAX_MESSAGE_BYTES:  SIZE,             -1,      ALL,         SetGet,  Later;
+    MaxMessageParts         MONOCOQUE_MAX_MESSAGE_PARTS:  NOT_NEGATIVE,     1 << 20, ALL,         SetGet,  Later;
+    MaxHandshakes           MONOCOQUE_MAX_HANDSHAKES:     NOT_NEGATIVE,     1 << 14, ALL,         SetGet,  Later;
+    MaxSubscriptions        MONOCOQUE_MAX_SUBSCRIPTIONS:  NOT_NEGATIVE,     1 << 22, PUBLISHERS,  SetGet,  AtOnce;
+    MaxSubscriptionBytes    MONOCOQUE_MAX_SUBSCRIPTION_BYTES: SIZE,         1 << 28, PUBLISHERS,  SetGet,  AtOnce;
 }
 
 #[cfg(test)]
@@ -307,7 +367,7 @@ mod tests {
     #[test]
     fn every_row_is_found_by_its_number_and_no_other_number_has_one() {
         let mut found = 0;
-        for number in -300..300 {
+        for number in -300..0x5000 {
             if let Some(row) = row(number) {
                 assert_eq!(row.number, number);
                 found += 1;
@@ -322,7 +382,7 @@ mod tests {
         assert!(mandatory.can_be_set_on(ZMQ_ROUTER) && mandatory.can_be_set_on(ZMQ_REP));
         assert!(!mandatory.can_be_set_on(ZMQ_DEALER) && !mandatory.can_be_set_on(-1) && !mandatory.can_be_set_on(16));
         assert!(!mandatory.can_be_read());
-        assert!(!row(ZMQ_CURVE_SERVER).unwrap().can_be_read());
+        assert_eq!(row(ZMQ_GSSAPI_SERVER).unwrap().can_be_read(), cfg!(feature = "gssapi"));
         assert!(!row(ZMQ_TYPE).unwrap().can_be_set_on(ZMQ_PAIR));
     }
 }

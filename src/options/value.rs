@@ -4,7 +4,9 @@
 //! socket (RCVMORE, FD, EVENTS, THREAD_SAFE) is content with a longer one; bytes and texts want room for all of it.
 //! Everything else is `EINVAL`, and then the buffer is left as it was.
 
+use super::z85;
 use crate::error::{Error, Result};
+use crate::sys::sodium::{KEY, Secret};
 use bytes::Bytes;
 
 /// What an option reads as.
@@ -20,6 +22,8 @@ pub enum Value {
     Bytes(Bytes),
     /// Bytes that a NUL follows; it counts in the returned length.
     Text(Bytes),
+    /// A key: its bytes for a buffer of that size, its digits in Z85 and a NUL for one of theirs.
+    Key(Secret),
 }
 
 /// Copies the value to the front of `out`, a buffer as long as the caller said, and returns the number of bytes
@@ -29,11 +33,21 @@ pub fn write_value(value: &Value, out: &mut [u8]) -> Result<usize> {
         Value::Int(number) if out.len() == size_of::<i32>() => fill(out, &number.to_ne_bytes()),
         Value::State(number) => fill(out, &number.to_ne_bytes()),
         Value::Wide(number) if out.len() == size_of::<i64>() => fill(out, &number.to_ne_bytes()),
-        Value::Int(_) | Value::Wide(_) => Err(Error::Invalid),
+        Value::Key(key) if out.len() == KEY => fill(out, &key[..]),
+        Value::Key(key) if out.len() == z85::TEXT + 1 => {
+            fill(&mut out[z85::TEXT..], &[0])?;
+            fill(out, &z85::encode_key(key)[..]).map(|length| length + 1)
+        }
+        Value::Int(_) | Value::Wide(_) | Value::Key(_) => Err(Error::Invalid),
         Value::Bytes(bytes) => fill(out, bytes),
         Value::Text(text) => {
+            let is_true = out.len() <= i32::MAX as usize;
             let (body, rest) = out.split_at_mut_checked(text.len()).ok_or(Error::Invalid)?;
-            fill(rest, &[0])?;
+            // As in libzmq nothing of what was there stays behind it.
+            rest.first_mut().ok_or(Error::Invalid)?;
+            // A length that no buffer has was never set: it says nothing of the memory there.
+            let cleared = if is_true { rest.len() } else { 1 };
+            rest[..cleared].fill(0);
             fill(body, text).map(|length| length + 1)
         }
     }
@@ -88,10 +102,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_the_value_and_nothing_behind_it() {
+    fn what_is_written_is_the_value_and_zeros_behind_a_text() {
         let mut out = [0xEE; 8];
         assert_eq!(write_value(&Value::Text(Bytes::from_static(b"lo")), &mut out), Ok(3));
-        assert_eq!(out, [b'l', b'o', 0, 0xEE, 0xEE, 0xEE, 0xEE, 0xEE]);
+        assert_eq!(out, [b'l', b'o', 0, 0, 0, 0, 0, 0]);
         assert_eq!(write_value(&Value::Wide(-2), &mut out), Ok(8));
         assert_eq!(out, (-2i64).to_ne_bytes());
     }

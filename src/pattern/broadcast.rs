@@ -100,17 +100,17 @@ impl Broadcast {
         Ok(())
     }
 
-    /// Takes the whole messages out: their frames, their number, and the pipes that they are for.
+    /// Takes the whole messages out: their frames, and their number.
     ///
     /// Errors: `NoMemory`; then they are lost.
-    fn take_whole(&mut self) -> Result<(Body, u64)> {
+    fn take_whole(&mut self) -> (Result<Body>, u64) {
         let frames = Body::from_slice(&self.frames[..self.whole]);
         let messages = std::mem::take(&mut self.messages);
         self.frames.drain(..std::mem::take(&mut self.whole));
         if self.frames.is_empty() && self.frames.capacity() > KEPT_MAX {
             self.frames = Vec::new();
         }
-        frames.map(|frames| (frames, messages))
+        (frames, messages)
     }
 
     /// The pipes.
@@ -177,8 +177,11 @@ impl Pipes {
         let parts = self.broadcast.take_parts();
         for place in 0..self.broadcast.pipes().len() {
             let id = self.broadcast.pipes()[place];
-            if parts.is_empty() || self.end(id).is_some_and(|end| end.write_parts(&parts).is_ok()) {
+            let Some(end) = self.end(id) else { continue };
+            if parts.is_empty() || end.write_parts(&parts).is_ok() {
                 pipes.push(id);
+            } else {
+                end.pass_over(1);
             }
         }
     }
@@ -194,17 +197,14 @@ impl Pipes {
     #[cold]
     fn hand_out_all(&mut self) {
         // What there is no memory for is lost, as any message of a publisher.
-        let Ok((frames, messages)) = self.broadcast.take_whole() else {
-            return;
-        };
+        let (frames, messages) = self.broadcast.take_whole();
         let since_ns = self.pace.unsent_since_ns();
         for place in 0..self.broadcast.pipes().len() {
             let id = self.broadcast.pipes()[place];
-            if self
-                .end(id)
-                .is_some_and(|end| end.write_run(&frames, messages, since_ns).is_ok())
-            {
-                self.mark_dirty(id);
+            let Some(end) = self.end(id) else { continue };
+            match &frames {
+                Ok(frames) if end.write_run(frames, messages, since_ns).is_ok() => self.mark_dirty(id),
+                _ => end.pass_over(messages),
             }
         }
     }

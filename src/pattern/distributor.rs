@@ -12,6 +12,8 @@ pub(super) struct Distributor {
     chosen: Vec<PipeId>,
     /// What the message before went to.
     before: Vec<PipeId>,
+    /// Pipes that it is for and that are full.
+    passed: Vec<PipeId>,
     in_message: bool,
     /// The message is collected for all its pipes.
     collects: bool,
@@ -26,6 +28,7 @@ impl Distributor {
     /// Begins a message that goes nowhere yet.
     pub(super) fn begin(&mut self) {
         self.chosen.clear();
+        self.passed.clear();
     }
 
     /// Begins a message that goes to the same pipes as those that are collected, if that is so: `matching` visits the pipes that
@@ -40,12 +43,15 @@ impl Distributor {
         if pipes.broadcast_pipe(0).is_none() {
             return false;
         }
+        self.passed.clear();
         let (mut place, mut same) = (0, true);
+        let passed = &mut self.passed;
         matching(&mut |id| {
             if pipes.broadcast_pipe(place) == Some(id) {
                 place += 1;
             } else {
                 same = same && !keeps_all && !pipes.end(id).is_some_and(|end| end.can_write(Credit::Fresh));
+                passed.push(id);
             }
         });
         self.collects = same && pipes.broadcast_pipe(place).is_none();
@@ -72,6 +78,8 @@ impl Distributor {
         let has_room = pipes.end(id).is_some_and(|end| end.can_write(Credit::Fresh));
         if has_room {
             self.chosen.push(id);
+        } else {
+            self.passed.push(id);
         }
         has_room
     }
@@ -79,6 +87,9 @@ impl Distributor {
     /// Sends one part to the chosen pipes. One that memory is lacking for does not get the message.
     pub(super) fn send(&mut self, pipes: &mut Pipes, payload: Payload<'_>, more: bool) {
         self.in_message = more;
+        if !self.passed.is_empty() {
+            self.count_passed(pipes);
+        }
         if self.collects {
             self.collects = more;
             match payload.copied_for_connections() {
@@ -90,9 +101,20 @@ impl Distributor {
             let written = pipes.write(id, payload, more).is_ok();
             if !written && let Some(end) = pipes.end(id) {
                 end.roll_back();
+                end.pass_over(1);
             }
             written
         });
+    }
+
+    /// The message begins, and goes past those that are full.
+    #[cold]
+    fn count_passed(&mut self, pipes: &mut Pipes) {
+        for id in self.passed.drain(..) {
+            if let Some(end) = pipes.end(id) {
+                end.pass_over(1);
+            }
+        }
     }
 
     /// The rest of the message cannot be collected.
@@ -106,5 +128,6 @@ impl Distributor {
     /// Forgets a pipe.
     pub(super) fn remove(&mut self, id: PipeId) {
         self.chosen.retain(|chosen| *chosen != id);
+        self.passed.retain(|passed| *passed != id);
     }
 }

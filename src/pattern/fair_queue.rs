@@ -5,11 +5,13 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
+
 use super::rotation::Rotation;
 use super::{PipeId, Pipes};
 use crate::error::{Error, Result};
 use crate::message::Message;
-use crate::pipe::{End, Record, Target};
+use crate::pipe::{BodySlice, End, Record, Target};
 
 /// Which pipe is read next.
 #[derive(Default)]
@@ -107,7 +109,7 @@ impl FairQueue {
     #[inline]
     pub(super) fn receive_found(&mut self, pipes: &mut Pipes, target: &mut Target<'_>) -> Result<bool> {
         if !self.rest.is_empty() {
-            return Ok(self.receive_rest(target));
+            return Ok(self.receive_rest(pipes, target));
         }
         let id = self.rotation.front().ok_or(Error::Again)?;
         let Some(end) = pipes.end(id) else {
@@ -136,6 +138,36 @@ impl FairQueue {
         pipes.end(self.rotation.front()?)
     }
 
+    /// The number of the pipe that was found.
+    pub(super) fn front_id(&self) -> Option<PipeId> {
+        self.rotation.front()
+    }
+
+    /// Keeps the message of the pipe that was found, behind the routing id as its first part, though the pipe goes.
+    pub(super) fn keep_front(&mut self, pipes: &mut Pipes, routing_id: Bytes) {
+        let Some(end) = self.front(pipes) else { return };
+        let mut first = Message::new();
+        let metadata = end.metadata();
+        let mut target = Target::Message(&mut first);
+        // Without memory for it the message is lost with the others of the pipe.
+        if target.fill(BodySlice::Bytes(&routing_id), true, metadata).is_ok() {
+            self.rest.push_back(first);
+            self.keep_rest(pipes);
+        }
+    }
+
+    /// Takes the parts up to the end of the message of the pipe that was found.
+    fn keep_rest(&mut self, pipes: &mut Pipes) {
+        while let Some(Ok(Some(part))) = self.front(pipes).map(|end| end.receive_message()) {
+            let more = part.more();
+            self.rest.push_back(part);
+            if !more {
+                pipes.put_aside();
+                break;
+            }
+        }
+    }
+
     /// The message of the pipe that was found counts as begun, before anything of it was read.
     pub(super) fn begin(&mut self) {
         self.current = self.rotation.front();
@@ -144,7 +176,8 @@ impl FairQueue {
     /// Drops what is left of the message that is next, or that was begun.
     pub(super) fn skip(&mut self, pipes: &mut Pipes) {
         if !self.rest.is_empty() {
-            return self.rest.clear();
+            self.rest.clear();
+            return pipes.discard_aside();
         }
         let Some(id) = self.rotation.front() else { return };
         if let Some(end) = pipes.end(id) {
@@ -158,13 +191,7 @@ impl FairQueue {
     pub(super) fn remove(&mut self, pipes: &mut Pipes, id: PipeId) {
         if self.current == Some(id) {
             self.current = None;
-            while let Some(Ok(Some(part))) = pipes.end(id).map(|end| end.receive_message()) {
-                let more = part.more();
-                self.rest.push_back(part);
-                if !more {
-                    break;
-                }
-            }
+            self.keep_rest(pipes);
         }
         self.rotation.remove(id);
     }
@@ -180,9 +207,12 @@ impl FairQueue {
     }
 
     #[cold]
-    fn receive_rest(&mut self, target: &mut Target<'_>) -> bool {
+    fn receive_rest(&mut self, pipes: &mut Pipes, target: &mut Target<'_>) -> bool {
         let part = self.rest.pop_front().unwrap_or_default();
         let more = part.more();
+        if !more {
+            pipes.take_from_aside();
+        }
         target.fill_with(part);
         more
     }

@@ -72,7 +72,7 @@ impl LoadBalancer {
         if begins {
             self.sending = Sending::To(self.find(pipes, credit).ok_or(Error::Again)?);
         }
-        let to_pipe = self.sending != Sending::Nowhere;
+        let to_pipe = matches!(self.sending, Sending::To(_));
         let sent = self.sending.send(pipes, payload, more);
         if sent.is_err() {
             if begins {

@@ -3,6 +3,7 @@
 //!
 //! A pattern is a function of its pipes and arguments: no I/O, no clock, no randomness.
 
+mod accounts;
 mod broadcast;
 mod dealer;
 mod distributor;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use self::accounts::Accounts;
 use self::broadcast::Broadcast;
 use self::stream::Stream;
 use crate::constants::*;
@@ -57,9 +59,18 @@ pub struct Pipes {
     refused: Vec<(PipeId, bool)>,
     /// The only pipe in a [`FairQueue`](fair_queue::FairQueue), after a message from it: the short way of [`Pipes::receive_small`].
     only: Option<PipeId>,
+    accounts: Accounts,
 }
 
 impl Pipes {
+    /// Errors: `NoMemory` where there is none for one more pipe.
+    pub fn reserve(&mut self) -> Result<()> {
+        let slots = self.slots.try_reserve(1);
+        slots
+            .and_then(|()| self.is_dirty.try_reserve(1))
+            .map_err(|_| Error::NoMemory)
+    }
+
     /// Adds a pipe.
     pub fn insert(&mut self, end: End) -> PipeId {
         self.spill();
@@ -81,7 +92,8 @@ impl Pipes {
     pub fn remove(&mut self, id: PipeId) -> Option<End> {
         self.spill();
         self.only = None;
-        self.stream.forget(id);
+        let lost = self.stream.forget(id);
+        self.lose_messages(lost);
         if self.reminded {
             self.flush();
         }
@@ -280,6 +292,14 @@ pub trait Pattern: Send {
     fn can_send(&mut self, pipes: &mut Pipes) -> bool;
     /// The routing id of a pipe, where that is to be had as ZMQ_ROUTING_ID (zmq_socket(3), ZMQ_STREAM).
     fn routing_id(&self, _id: PipeId) -> Option<Bytes> {
+        None
+    }
+    /// What the socket's own program calls the peer behind a pipe, where it addresses peers (ROUTER, STREAM).
+    fn peer_name(&self, _id: PipeId) -> Option<Bytes> {
+        None
+    }
+    /// How many topics are subscribed to, where the socket has to do with those (ZMQ_TOPICS_COUNT).
+    fn topics(&self) -> Option<usize> {
         None
     }
     /// A stored option of the socket has a new value (called once for each such option after the socket is made, too).

@@ -62,6 +62,7 @@ impl Raw {
             return;
         };
         let Some(end) = pipes.end(id) else { return };
+        let mut kept = 0;
         if self.queue.is_reading(id) {
             // Its name was received: what follows it comes first, also where it is a notice.
             if let Ok(Some(part)) = end.receive_message()
@@ -69,19 +70,22 @@ impl Raw {
             {
                 self.left.push_front((name.clone(), part));
                 self.in_left = true;
+                kept += 1;
             }
         }
         loop {
             match end.receive_message() {
                 Ok(Some(part)) if !part.is_empty() && self.left.try_reserve(1).is_ok() => {
                     self.left.push_back((name.clone(), part));
+                    kept += 1;
                 }
-                Ok(Some(_)) => {}
+                Ok(Some(_)) => end.discard_last(),
                 // Each connection of the pipe begins with its properties.
                 _ if end.take_record().is_some() => {}
-                _ => return,
+                _ => break,
             }
         }
+        (0..kept).for_each(|_| pipes.put_aside());
     }
 
     /// Nothing more goes to the connection or is delivered from it.
@@ -130,7 +134,7 @@ impl Pattern for Raw {
                 self.sending = Sending::along(&self.routes, pipes, payload.as_slice(), credit, is_told)?;
             } else {
                 // As on libzmq the next part is bytes again, and they go nowhere.
-                self.sending = Sending::Nowhere;
+                self.sending = Sending::Unroutable;
             }
             return Ok(());
         }
@@ -151,6 +155,7 @@ impl Pattern for Raw {
         if self.in_left {
             self.in_left = false;
             if let Some((_, part)) = self.left.pop_front() {
+                pipes.take_from_aside();
                 target.fill_with(part);
             }
             return Ok(false);
@@ -187,6 +192,10 @@ impl Pattern for Raw {
 
     fn routing_id(&self, id: PipeId) -> Option<Bytes> {
         self.names.get(id as usize)?.clone().filter(|_| self.is_stream)
+    }
+
+    fn peer_name(&self, id: PipeId) -> Option<Bytes> {
+        self.names.get(id as usize)?.clone()
     }
 
     fn option_changed(&mut self, opt: Opt, options: &Options) {

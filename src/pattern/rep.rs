@@ -42,7 +42,7 @@ impl Rep {
         while self.phase == Phase::Waiting
             && let Some(id) = self.queue.find(pipes, |_, _| {})
         {
-            if self.read_envelope(pipes) {
+            if self.read_envelope(pipes, id) {
                 self.reply_to = Some(id);
                 self.phase = Phase::Requested;
             }
@@ -52,13 +52,19 @@ impl Rep {
 
     /// Reads the parts up to and including the empty one; `false` if no body follows it, and then the message is
     /// dropped.
-    fn read_envelope(&mut self, pipes: &mut Pipes) -> bool {
+    fn read_envelope(&mut self, pipes: &mut Pipes, id: PipeId) -> bool {
         self.envelope.clear();
         loop {
             let mut part = Message::new();
             match self.queue.receive_found(pipes, &mut Target::Message(&mut part)) {
                 Ok(true) => {}
-                Ok(false) | Err(_) => return false,
+                Ok(false) => {
+                    if let Some(end) = pipes.end(id) {
+                        end.discard_last();
+                    }
+                    return false;
+                }
+                Err(_) => return false,
             }
             let ends = part.is_empty();
             if self.envelope.try_reserve(1).is_err() {
@@ -75,10 +81,18 @@ impl Rep {
     /// Decides where the reply goes, and writes its envelope. On an error nothing was written.
     fn begin_reply(&mut self, pipes: &mut Pipes) -> Result<Sending> {
         let Some(id) = self.reply_to else {
-            return Ok(Sending::Nowhere);
+            return Ok(Sending::Unroutable);
         };
-        if !pipes.end(id).is_some_and(|end| end.can_write(Credit::Fresh)) {
-            return Ok(Sending::Nowhere);
+        let Some(end) = pipes.end(id) else {
+            return Ok(Sending::Unroutable);
+        };
+        if !end.can_write(Credit::Fresh) {
+            let has_gone = end.other_end_is_closed();
+            return Ok(if has_gone {
+                Sending::Unroutable
+            } else {
+                Sending::Full(id)
+            });
         }
         let written = self
             .envelope
@@ -145,11 +159,14 @@ impl Pattern for Rep {
         if !self.find_request(pipes) {
             return Err(Error::Again);
         }
-        let more = self.queue.receive_found(pipes, target)?;
-        if !more {
-            self.phase = Phase::Replying;
+        let received = self.queue.receive_found(pipes, target);
+        match received {
+            Ok(true) | Err(Error::Again) => {}
+            Ok(false) => self.phase = Phase::Replying,
+            // The rest of the request went with the part that there is no memory for.
+            Err(_) => (self.phase, self.reply_to) = (Phase::Waiting, None),
         }
-        Ok(more)
+        received
     }
 
     fn can_receive(&mut self, pipes: &mut Pipes) -> bool {

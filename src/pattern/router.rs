@@ -18,7 +18,7 @@ enum Peer {
     Anonymous,
     /// It has this routing id.
     Known(Bytes),
-    /// It may not have, or has lost, its routing id: nothing that it sends is delivered.
+    /// It may not have, or has lost, its routing id: nothing that it sends is delivered. A new connection may have one again.
     Refused,
 }
 
@@ -29,6 +29,8 @@ pub(super) struct Router {
     /// By pipe.
     peers: Vec<Peer>,
     sending: Sending,
+    /// The pipe whose message the application was told of and has not begun to receive.
+    announced: Option<PipeId>,
     mandatory: bool,
     hands_over: bool,
     probes: bool,
@@ -42,6 +44,7 @@ impl Router {
             routes: Routes::new(seed),
             peers: Vec::new(),
             sending: Sending::default(),
+            announced: None,
             mandatory: false,
             hands_over: false,
             probes: false,
@@ -88,7 +91,12 @@ impl Router {
     /// Another pipe has this one's routing id now. A connection is not closed, as libzmq does not: a peer that is
     /// alive would connect again and take the routing id back, and so on for ever.
     fn dispossess(&mut self, pipes: &mut Pipes, id: PipeId) {
-        self.peers[id as usize] = Peer::Refused;
+        let peer = std::mem::replace(&mut self.peers[id as usize], Peer::Refused);
+        if let Peer::Known(routing_id) = peer
+            && self.announced == Some(id)
+        {
+            self.queue.keep_front(pipes, routing_id);
+        }
         self.queue.remove(pipes, id);
         self.sending.forget(id);
         discard_all(pipes, id);
@@ -113,19 +121,23 @@ impl Pattern for Router {
                 _ => return false,
             }
         }
-        if !self.identify(pipes, id) {
-            return stays_unheard(pipes, id);
-        }
         self.readable(pipes, id);
         true
     }
 
+    fn reconnected(&mut self, _pipes: &mut Pipes, id: PipeId) {
+        if let Some(peer @ Peer::Refused) = self.peers.get_mut(id as usize) {
+            *peer = Peer::Anonymous;
+        }
+    }
+
     fn readable(&mut self, pipes: &mut Pipes, id: PipeId) {
-        if !self.identify(pipes, id) {
-            if !stays_unheard(pipes, id) {
-                pipes.refuse(id);
-            }
-            return;
+        if !self.identify(pipes, id)
+            && let Some(end) = pipes.end(id)
+        {
+            // A connection ends, so that both sides hear of it, and may be made again. Over inproc the peer stays, and nobody hears it,
+            // as on libzmq.
+            end.reject();
         }
         match self.peers.get(id as usize) {
             Some(Peer::Known(_)) => self.queue.readable(pipes, id, drop),
@@ -139,6 +151,7 @@ impl Pattern for Router {
     fn ended(&mut self, pipes: &mut Pipes, id: PipeId) {
         self.queue.remove(pipes, id);
         self.sending.forget(id);
+        self.announced = self.announced.filter(|announced| *announced != id);
         if let Some(peer) = self.peers.get_mut(id as usize)
             && let Peer::Known(routing_id) = std::mem::replace(peer, Peer::Refused)
         {
@@ -150,9 +163,11 @@ impl Pattern for Router {
         if self.sending.in_message() {
             return self.sending.send(pipes, payload, more);
         }
-        // A routing id with nothing behind it is no message.
         if more {
             self.sending = Sending::along(&self.routes, pipes, payload.as_slice(), credit, self.mandatory)?;
+        } else {
+            // A routing id with nothing behind it is no message.
+            pipes.drop_message(Sending::Unroutable);
         }
         Ok(())
     }
@@ -161,6 +176,7 @@ impl Pattern for Router {
         if self.queue.in_message() {
             return self.queue.receive_found(pipes, target);
         }
+        self.announced = None;
         let id = self.queue.find(pipes, |_, _| {}).ok_or(Error::Again)?;
         let Some(Peer::Known(routing_id)) = self.peers.get(id as usize) else {
             return Err(Error::Again);
@@ -172,7 +188,11 @@ impl Pattern for Router {
     }
 
     fn can_receive(&mut self, pipes: &mut Pipes) -> bool {
-        self.queue.can_receive(pipes)
+        let can_receive = self.queue.can_receive(pipes);
+        if can_receive && !self.queue.in_message() {
+            self.announced = self.queue.front_id();
+        }
+        can_receive
     }
 
     fn can_send(&mut self, pipes: &mut Pipes) -> bool {
@@ -184,6 +204,13 @@ impl Pattern for Router {
                 .any(|(_, id)| pipes.end(id).is_some_and(|end| end.can_write(Credit::Fresh)))
     }
 
+    fn peer_name(&self, id: PipeId) -> Option<Bytes> {
+        match self.peers.get(id as usize)? {
+            Peer::Known(routing_id) => Some(routing_id.clone()),
+            _ => None,
+        }
+    }
+
     fn option_changed(&mut self, opt: Opt, options: &Options) {
         match opt {
             Opt::RouterMandatory => self.mandatory = options.flag(opt),
@@ -192,13 +219,6 @@ impl Pattern for Router {
             _ => {}
         }
     }
-}
-
-/// A peer may not have its routing id. Over a connection it can try again, so that is closed; over inproc it cannot:
-/// there it stays, and nobody hears it, as on libzmq.
-fn stays_unheard(pipes: &mut Pipes, id: PipeId) -> bool {
-    discard_all(pipes, id);
-    pipes.end(id).is_some_and(|end| !end.is_connection())
 }
 
 #[cfg(test)]

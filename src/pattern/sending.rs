@@ -15,8 +15,12 @@ pub(super) enum Sending {
     Between,
     /// To the pipe of the parts before it.
     To(PipeId),
-    /// Nowhere: the message is dropped.
-    Nowhere,
+    /// Nowhere: this pipe was full when it began. What goes nowhere is counted at its end.
+    Full(PipeId),
+    /// Nowhere: nobody has that routing id, or whoever is to have the reply has gone.
+    Unroutable,
+    /// Nowhere: the pipe of the parts before it has gone.
+    Lost,
 }
 
 impl Sending {
@@ -32,7 +36,7 @@ impl Sending {
         let lost = if is_told {
             Err(Error::HostUnreachable)
         } else {
-            Ok(Sending::Nowhere)
+            Ok(Sending::Unroutable)
         };
         let Some(id) = routes.lookup(routing_id) else {
             return lost;
@@ -40,10 +44,12 @@ impl Sending {
         let Some(end) = pipes.end(id) else { return lost };
         if end.can_write(if is_told { credit } else { Credit::Fresh }) {
             Ok(Sending::To(id))
-        } else if is_told && !end.other_end_is_closed() {
+        } else if end.other_end_is_closed() {
+            lost
+        } else if is_told {
             Err(Error::Again)
         } else {
-            lost
+            Ok(Sending::Full(id))
         }
     }
 
@@ -54,16 +60,18 @@ impl Sending {
     }
 
     /// Sends one part of the message that was begun. An error that costs the whole message ends it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn send(&mut self, pipes: &mut Pipes, payload: Payload<'_>, more: bool) -> Result<()> {
-        if let Sending::To(id) = *self {
-            let written = pipes.write(id, payload, more);
-            if written.is_err() {
-                if !more && pipes.end(id).is_some_and(|end| !end.is_staging()) {
-                    *self = Sending::Between;
-                }
-                return written;
+        let Sending::To(id) = *self else {
+            self.drop_part(pipes, more);
+            return Ok(());
+        };
+        let written = pipes.write(id, payload, more);
+        if written.is_err() {
+            if !more && pipes.end(id).is_some_and(|end| !end.is_staging()) {
+                *self = Sending::Between;
             }
+            return written;
         }
         if !more {
             *self = Sending::Between;
@@ -71,10 +79,20 @@ impl Sending {
         Ok(())
     }
 
+    /// As [`Sending::send`] for a message that goes nowhere.
+    #[cold]
+    fn drop_part(&mut self, pipes: &mut Pipes, more: bool) {
+        if !more {
+            pipes.drop_message(std::mem::take(self));
+        }
+    }
+
     /// Forgets a pipe.
     pub(super) fn forget(&mut self, id: PipeId) {
         if *self == Sending::To(id) {
-            *self = Sending::Nowhere;
+            *self = Sending::Lost;
+        } else if *self == Sending::Full(id) {
+            *self = Sending::Unroutable;
         }
     }
 }

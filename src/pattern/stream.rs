@@ -117,12 +117,13 @@ impl Stream {
         }
     }
 
-    /// A pipe goes: what it could not be given is lost with it.
-    pub(super) fn forget(&mut self, id: PipeId) {
-        if self.to == id {
-            self.messages = 0;
-            self.frames.clear();
+    /// A pipe goes: what it could not be given is lost with it. How many messages.
+    pub(super) fn forget(&mut self, id: PipeId) -> u64 {
+        if self.to != id {
+            return 0;
         }
+        self.frames.clear();
+        std::mem::take(&mut self.messages)
     }
 
     /// Whether something has come that the pipe was not given.

@@ -65,8 +65,10 @@ impl Sub {
     fn tell_all(&self, pipes: &mut Pipes, record: &Record) {
         for &id in &self.pipes {
             if let Some(end) = pipes.end(id) {
-                // Without memory for it the peer misses it until the next connection.
-                let _ = end.write_record(record.clone());
+                // Without memory for it there is a new connection, which is told of everything.
+                if end.write_record(record.clone()).is_err() {
+                    end.reject();
+                }
             }
         }
     }
@@ -99,8 +101,8 @@ impl Pattern for Sub {
     fn reconnected(&mut self, pipes: &mut Pipes, id: PipeId) {
         let Some(end) = pipes.end(id) else { return };
         let counts = &mut self.counts;
-        // The lane is let go whether or not there was memory for all topics.
-        let _ = end.refill(|batch| {
+        // The lane is let go whether or not there was memory for all topics. Without, the next connection is told of them.
+        let refilled = end.refill(|batch| {
             let mut pushed = Ok(());
             counts.for_each(|topic| {
                 if pushed.is_ok() {
@@ -109,6 +111,9 @@ impl Pattern for Sub {
             });
             pushed
         });
+        if refilled.is_err() {
+            end.reject();
+        }
     }
 
     fn readable(&mut self, pipes: &mut Pipes, id: PipeId) {
@@ -158,6 +163,10 @@ impl Pattern for Sub {
 
     fn can_send(&mut self, _pipes: &mut Pipes) -> bool {
         !self.filters
+    }
+
+    fn topics(&self) -> Option<usize> {
+        Some(self.counts.topics())
     }
 
     fn option_changed(&mut self, opt: Opt, options: &Options) {

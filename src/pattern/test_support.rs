@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use bytes::Bytes;
 
@@ -37,6 +37,9 @@ struct Calls {
     readable: AtomicBool,
     writable: AtomicBool,
     closed: AtomicBool,
+    rejected: AtomicBool,
+    /// The option whose limit the peer passed.
+    exceeded: AtomicI32,
     reminded: AtomicBool,
     /// What is held back is to be flushed.
     asked: AtomicBool,
@@ -54,6 +57,14 @@ impl Peer for Calls {
     fn closed(&self, _linger_ms: i32) {
         self.closed.store(true, Ordering::Relaxed);
         self.readable();
+    }
+
+    fn rejected(&self) {
+        self.rejected.store(true, Ordering::Relaxed);
+    }
+
+    fn exceeded(&self, option: i32) {
+        self.exceeded.store(option, Ordering::Relaxed);
     }
 
     fn remind(&self) {
@@ -184,7 +195,7 @@ impl Rig {
     /// This side gives a pipe up.
     pub(super) fn detach(&mut self, id: PipeId) {
         self.pattern.ended(&mut self.pipes, id);
-        self.pipes.remove(id).unwrap().close(0);
+        self.pipes.close(id, 0);
         self.assert_no_short_way();
     }
 
@@ -214,6 +225,17 @@ impl Rig {
     /// Whether this side has closed the pipe.
     pub(super) fn is_closed(&self, id: PipeId) -> bool {
         self.remotes[&id].to_remote.closed.load(Ordering::Relaxed)
+    }
+
+    /// Whether the peer's connection is to end.
+    pub(super) fn is_rejected(&self, id: PipeId) -> bool {
+        self.remotes[&id].to_remote.rejected.load(Ordering::Relaxed)
+    }
+
+    /// The option whose limit the peer passed, so that its connection is to end; asked once.
+    pub(super) fn take_exceeded(&self, id: PipeId) -> Option<i32> {
+        let option = self.remotes[&id].to_remote.exceeded.swap(0, Ordering::Relaxed);
+        (option != 0).then_some(option)
     }
 
     /// The peer goes; what it sent before is still there.

@@ -1,20 +1,25 @@
 //! PUB and XPUB: send to every peer that wants the message (RFC 29).
 //!
 //! Pipes are read to their end as soon as something is in them, so that subscriptions take effect without the
-//! application calling. What an XPUB's application is to hear of waits in `upwards`.
+//! application calling. What an XPUB's application is to hear of waits in `upwards`. What a peer may make the socket keep is bounded
+//! (`accounts`): one that goes beyond loses its connection.
+
+mod accounts;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use self::accounts::{Accounts, Amount};
 use super::distributor::Distributor;
-use super::{Pattern, PipeId, Pipes};
+use super::{Pattern, PipeId, Pipes, discard_all};
 use crate::error::{Error, Result};
 use crate::hub::subscriptions::Subscriptions;
 use crate::message::{Message, Metadata};
 use crate::options::{Opt, Options};
 use crate::pipe::{Credit, Payload, Record, Target};
+use crate::zmtp::encode_header;
 
 const SUBSCRIBE: u8 = 1;
 const CANCEL: u8 = 0;
@@ -24,26 +29,41 @@ struct Upward {
     part: Message,
     /// The part tells of a subscription or cancellation.
     is_notice: bool,
+    /// The part is the first one that is delivered of a message.
+    begins: bool,
     /// The pipe that it came through, while that lives.
     from: Option<PipeId>,
 }
 
 /// The parts that wait for the application.
-#[derive(Default)]
 struct Upwards {
     parts: VecDeque<Upward>,
+    /// All of them.
+    amount: Amount,
+    limits: Amount,
     /// PUB: the application hears nothing.
     silent: bool,
 }
 
+impl Default for Upwards {
+    fn default() -> Self {
+        Upwards {
+            parts: VecDeque::new(),
+            amount: Amount::default(),
+            limits: Amount::NO_LIMIT,
+            silent: false,
+        }
+    }
+}
+
 impl Upwards {
-    /// Tells of a subscription or cancellation. Without memory for it the application does not hear of it.
-    fn notice(&mut self, kind: u8, topic: &[u8], from: Option<PipeId>, metadata: Option<Arc<Metadata>>) {
-        if self.silent {
-            return;
+    /// Tells of a subscription or cancellation: whether it waits now. Without memory or room for it the application does not hear of it.
+    fn notice(&mut self, kind: u8, topic: &[u8], from: Option<PipeId>, metadata: Option<Arc<Metadata>>) -> bool {
+        if self.silent || self.is_full() {
+            return false;
         }
         let Ok(mut part) = Message::with_size(topic.len() + 1) else {
-            return;
+            return false;
         };
         if let Some(bytes) = part.data_mut() {
             bytes[0] = kind;
@@ -53,13 +73,56 @@ impl Upwards {
         self.push(Upward {
             part,
             is_notice: true,
+            begins: false,
             from,
-        });
+        })
     }
 
-    fn push(&mut self, upward: Upward) {
-        if !self.silent && self.parts.try_reserve(1).is_ok() {
+    /// Whether the application will hear of it.
+    fn push(&mut self, upward: Upward) -> bool {
+        let has_room = !self.silent && self.parts.try_reserve(1).is_ok();
+        if has_room {
+            self.amount.add(upward.part.len());
             self.parts.push_back(upward);
+        }
+        has_room
+    }
+
+    fn pop(&mut self) -> Option<Upward> {
+        let upward = self.parts.pop_front()?;
+        self.amount.take(upward.part.len());
+        Some(upward)
+    }
+
+    /// Whether nothing more can wait: peers that come and go leave what they had sent. It is more than one peer can come to.
+    fn is_full(&self) -> bool {
+        let twice = Amount {
+            count: self.limits.count.saturating_mul(2),
+            bytes: self.limits.bytes.saturating_mul(2),
+        };
+        self.amount.passes(&twice).is_some()
+    }
+}
+
+/// A message that was read from a pipe.
+#[derive(Default)]
+struct Drained {
+    bytes: u64,
+    /// It has a part that is no subscription.
+    is_message: bool,
+    /// The application will get some of it.
+    is_delivered: bool,
+}
+
+impl Drained {
+    fn count(&self, pipes: &mut Pipes, id: PipeId) {
+        let Some(end) = pipes.end(id) else { return };
+        if self.is_delivered {
+            pipes.put_aside();
+        } else if self.is_message {
+            end.discard_last();
+        } else {
+            end.subscription_read(self.bytes);
         }
     }
 }
@@ -73,8 +136,11 @@ pub(super) struct XPub {
     requested: Subscriptions<PipeId>,
     distributor: Distributor,
     upwards: Upwards,
+    accounts: Accounts,
     /// The pipe of the notice that the application received last: whose subscriptions it may change.
     last: Option<PipeId>,
+    /// ZMQ_XPUB_MANUAL_LAST_VALUE: the next message is for that pipe alone.
+    only_last: bool,
     settings: Settings,
 }
 
@@ -83,6 +149,8 @@ struct Settings {
     verbose: bool,
     verboser: bool,
     manual: bool,
+    last_value: bool,
+    only_first: bool,
     keeps_all: bool,
     inverted: bool,
     welcome: Bytes,
@@ -103,50 +171,154 @@ impl XPub {
 
     /// Reads everything that is in a pipe.
     fn drain(&mut self, pipes: &mut Pipes, id: PipeId) {
+        // A message comes as a whole, so that none goes on from one call to the next.
+        let (mut in_message, mut is_users, mut is_lost) = (false, false, false);
+        let mut drained = Drained::default();
         loop {
+            if !in_message {
+                if let Some(option) = self.accounts.passed(id) {
+                    self.expel(pipes, id, option);
+                }
+                if self.accounts.is_closed(id) {
+                    return discard_all(pipes, id);
+                }
+            }
             let Some(end) = pipes.end(id) else { return };
-            match end.take_record() {
+            let taken = match end.take_record() {
                 Some(Record::Subscribe(topic)) => self.subscribed(id, &topic, end.metadata()),
-                Some(Record::Cancel(topic)) => self.cancelled(id, &topic, end.metadata()),
-                Some(_) => {}
+                Some(Record::Cancel(topic)) => {
+                    self.cancelled(id, &topic, end.metadata());
+                    Ok(())
+                }
+                Some(_) => Ok(()),
                 None => match end.receive_message() {
-                    Ok(Some(part)) => self.take_part(id, part, end.metadata()),
+                    Ok(Some(part)) => {
+                        if !in_message {
+                            drained = Drained::default();
+                            is_users = self.settings.only_first && !matches!(part.data(), [SUBSCRIBE | CANCEL, ..]);
+                            is_lost = self.upwards.is_full();
+                        }
+                        in_message = part.more();
+                        drained.bytes += (encode_header(false, part.len()).1 + part.len()) as u64;
+                        let taken = self.take_part(id, part, (is_users, is_lost), end.metadata(), &mut drained);
+                        if !in_message {
+                            drained.count(pipes, id);
+                        }
+                        taken
+                    }
                     Ok(None) => return,
                     // Without memory for a part it is lost; the next one is there.
-                    Err(_) => {}
+                    Err(error) => Err(error),
                 },
+            };
+            // A peer that comes back says again what it wants.
+            if let (Err(_), Some(end)) = (taken, pipes.end(id)) {
+                end.reject();
             }
         }
     }
 
-    /// Handles a part that a peer sent. As in libzmq, a part that looks like a subscription is one wherever it stands.
-    fn take_part(&mut self, id: PipeId, part: Message, metadata: Option<&Arc<Metadata>>) {
+    /// Handles a part that a peer sent. As in libzmq, a part that looks like a subscription is one wherever it stands, but for the
+    /// messages of users under ZMQ_ONLY_FIRST_SUBSCRIBE.
+    fn take_part(
+        &mut self,
+        id: PipeId,
+        part: Message,
+        (is_users, is_lost): (bool, bool),
+        metadata: Option<&Arc<Metadata>>,
+        drained: &mut Drained,
+    ) -> Result<()> {
         match part.data() {
-            [SUBSCRIBE, topic @ ..] => self.subscribed(id, topic, metadata),
-            [CANCEL, topic @ ..] => self.cancelled(id, topic, metadata),
-            _ => self.upwards.push(Upward {
-                part,
-                is_notice: false,
-                from: Some(id),
-            }),
+            [SUBSCRIBE, topic @ ..] if !is_users => return self.subscribed(id, topic, metadata),
+            [CANCEL, topic @ ..] if !is_users => self.cancelled(id, topic, metadata),
+            data => {
+                let size = data.len();
+                drained.is_message = true;
+                let begins = !drained.is_delivered;
+                let is_kept = !is_lost
+                    && self.upwards.push(Upward {
+                        part,
+                        is_notice: false,
+                        begins,
+                        from: Some(id),
+                    });
+                if is_kept {
+                    drained.is_delivered = true;
+                    self.accounts.add_waiting(id, size);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The peer passed a limit: its connection ends, and nothing of it stays but what waits for the application.
+    fn expel(&mut self, pipes: &mut Pipes, id: PipeId, option: i32) {
+        self.accounts.close(id);
+        self.forget_topics(id);
+        if let Some(end) = pipes.end(id) {
+            end.exceed(option);
         }
     }
 
-    fn subscribed(&mut self, id: PipeId, topic: &[u8], metadata: Option<&Arc<Metadata>>) {
-        // Without memory for it the peer gets nothing that it did not have before.
-        let Ok(added) = self.index().add(topic, id) else { return };
-        if self.settings.manual || self.settings.verbose || added.first {
-            self.upwards.notice(SUBSCRIBE, topic, Some(id), metadata.cloned());
+    /// The peer's subscriptions end, and the application hears of it.
+    fn forget_topics(&mut self, id: PipeId) {
+        let (settings, upwards) = (&self.settings, &mut self.upwards);
+        let mut notice = |topic: &[u8]| {
+            upwards.notice(CANCEL, topic, None, None);
+        };
+        if settings.manual {
+            self.requested.for_each_topic(id, &mut notice);
+        } else if settings.verboser {
+            self.subscriptions.for_each_topic(id, &mut notice);
         }
+        self.requested.remove_pipe(id, |_| {});
+        self.subscriptions.remove_pipe(id, |topic| {
+            if !settings.manual && !settings.verboser {
+                notice(topic);
+            }
+        });
+    }
+
+    /// Tells the application of a subscription or cancellation of this peer.
+    fn notice(&mut self, kind: u8, id: PipeId, topic: &[u8], metadata: Option<&Arc<Metadata>>) {
+        if self.upwards.notice(kind, topic, Some(id), metadata.cloned()) {
+            self.accounts.add_waiting(id, topic.len() + 1);
+        }
+    }
+
+    fn subscribed(&mut self, id: PipeId, topic: &[u8], metadata: Option<&Arc<Metadata>>) -> Result<()> {
+        let added = self.index().add(topic, id)?;
+        if added.new_for_pipe {
+            self.accounts.add_topic(id, topic.len());
+        }
+        if self.settings.manual || self.settings.verbose || added.first {
+            self.notice(SUBSCRIBE, id, topic, metadata);
+        }
+        Ok(())
     }
 
     fn cancelled(&mut self, id: PipeId, topic: &[u8], metadata: Option<&Arc<Metadata>>) {
         let removed = self.index().remove(topic, id);
+        if removed.was_present {
+            self.accounts.take_topic(id, topic.len());
+        }
         // As in libzmq, what nobody had subscribed to is reported, too.
         let others_have_it = removed.was_present && !removed.last;
         if self.settings.manual || self.settings.verboser || !others_have_it {
-            self.upwards.notice(CANCEL, topic, Some(id), metadata.cloned());
+            self.notice(CANCEL, id, topic, metadata);
         }
+    }
+
+    fn set_limits(&mut self, options: &Options) {
+        let limit = |opt| match u64::try_from(options.int64(opt)) {
+            Ok(limit) if limit > 0 => limit,
+            _ => u64::MAX,
+        };
+        let limits = Amount {
+            count: limit(Opt::MaxSubscriptions),
+            bytes: limit(Opt::MaxSubscriptionBytes),
+        };
+        (self.accounts.limits, self.upwards.limits) = (limits, limits);
     }
 
     /// Where the peers' own subscriptions go.
@@ -163,6 +335,7 @@ impl XPub {
     fn goes_on(&mut self, pipes: &mut Pipes, first: &[u8]) -> bool {
         let subscriptions = &self.subscriptions;
         !self.settings.inverted
+            && !self.only_last
             && self.distributor.goes_on(pipes, self.settings.keeps_all, |visit| {
                 subscriptions.matching(first, visit)
             })
@@ -171,17 +344,26 @@ impl XPub {
     /// Chooses the pipes for the message that begins with this part.
     fn choose(&mut self, pipes: &mut Pipes, first: &[u8]) -> Result<()> {
         let mut all_have_room = true;
+        let only = self.only_last.then_some(self.last);
+        let counts = |id| only.is_none_or(|last| last == Some(id));
         self.distributor.begin();
         if self.settings.inverted {
             let mut matching = Vec::new();
-            self.subscriptions.matching(first, |id| matching.push(id));
+            self.subscriptions.matching(first, |id| {
+                if counts(id) {
+                    matching.push(id);
+                }
+            });
             for &id in self.pipes.iter().filter(|id| !matching.contains(id)) {
                 all_have_room &= self.distributor.choose(pipes, id);
             }
         } else {
             let distributor = &mut self.distributor;
-            self.subscriptions
-                .matching(first, |id| all_have_room &= distributor.choose(pipes, id));
+            self.subscriptions.matching(first, |id| {
+                if counts(id) {
+                    all_have_room &= distributor.choose(pipes, id);
+                }
+            });
         }
         if self.settings.keeps_all && !all_have_room {
             Err(Error::Again)
@@ -194,6 +376,8 @@ impl XPub {
 impl Pattern for XPub {
     fn attached(&mut self, pipes: &mut Pipes, id: PipeId, _initiated: bool, _name: Option<Bytes>) -> bool {
         self.pipes.push(id);
+        let is_limited = pipes.end(id).is_some_and(|end| end.is_connection());
+        self.accounts.open(id, is_limited);
         if !self.settings.welcome.is_empty() {
             // A welcome that there is no memory for is lost like any message of a publisher.
             let _ = pipes.write(id, Payload::Bytes(&self.settings.welcome), false);
@@ -219,25 +403,18 @@ impl Pattern for XPub {
         for upward in &mut self.upwards.parts {
             upward.from = upward.from.filter(|from| *from != id);
         }
-        let (settings, upwards) = (&self.settings, &mut self.upwards);
-        let mut notice = |topic: &[u8]| upwards.notice(CANCEL, topic, None, None);
-        if settings.manual {
-            self.requested.for_each_topic(id, &mut notice);
-        } else if settings.verboser {
-            self.subscriptions.for_each_topic(id, &mut notice);
-        }
-        self.requested.remove_pipe(id, |_| {});
-        self.subscriptions.remove_pipe(id, |topic| {
-            if !settings.manual && !settings.verboser {
-                notice(topic);
-            }
-        });
+        self.forget_topics(id);
+    }
+
+    fn reconnected(&mut self, _pipes: &mut Pipes, id: PipeId) {
+        self.accounts.reopen(id);
     }
 
     fn send(&mut self, pipes: &mut Pipes, payload: Payload<'_>, more: bool, _credit: Credit) -> Result<()> {
         if !self.distributor.in_message() && !self.goes_on(pipes, payload.as_slice()) {
             self.choose(pipes, payload.as_slice())?;
             self.distributor.collect(pipes);
+            self.only_last = false;
         }
         let is_whole = !more && !self.distributor.in_message();
         self.distributor.send(pipes, payload, more);
@@ -249,13 +426,28 @@ impl Pattern for XPub {
         Ok(())
     }
 
-    fn receive(&mut self, _pipes: &mut Pipes, target: &mut Target<'_>) -> Result<bool> {
+    fn receive(&mut self, pipes: &mut Pipes, target: &mut Target<'_>) -> Result<bool> {
         if self.upwards.silent {
             return Err(Error::NotSupported);
         }
-        let Upward { part, is_notice, from } = self.upwards.parts.pop_front().ok_or(Error::Again)?;
+        let Upward {
+            part,
+            is_notice,
+            begins,
+            from,
+        } = self.upwards.pop().ok_or(Error::Again)?;
+        if begins {
+            pipes.take_from_aside();
+        }
+        if let Some(id) = from {
+            self.accounts.take_waiting(id, part.len());
+        }
         if is_notice {
             self.last = from;
+            if self.settings.last_value && self.settings.manual {
+                pipes.spill();
+                self.only_last = true;
+            }
         }
         let more = part.more();
         target.fill_with(part);
@@ -270,6 +462,10 @@ impl Pattern for XPub {
         true
     }
 
+    fn topics(&self) -> Option<usize> {
+        Some(self.subscriptions.topics())
+    }
+
     fn option_changed(&mut self, opt: Opt, options: &Options) {
         let settings = &mut self.settings;
         match opt {
@@ -277,9 +473,14 @@ impl Pattern for XPub {
                 settings.verboser = options.flag(Opt::XpubVerboser);
                 settings.verbose = settings.verboser || options.flag(Opt::XpubVerbose);
             }
-            Opt::XpubManual => settings.manual = options.flag(opt),
+            Opt::XpubManual | Opt::XpubManualLastValue => {
+                settings.manual = options.flag(Opt::XpubManual);
+                settings.last_value = options.flag(Opt::XpubManualLastValue);
+            }
+            Opt::OnlyFirstSubscribe => settings.only_first = options.flag(opt),
             Opt::XpubNodrop => settings.keeps_all = options.flag(opt),
             Opt::InvertMatching => settings.inverted = options.flag(opt),
+            Opt::MaxSubscriptions | Opt::MaxSubscriptionBytes => self.set_limits(options),
             Opt::XpubWelcomeMsg => settings.welcome = options.bytes(opt).cloned().unwrap_or_default(),
             _ => {}
         }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use super::chunk;
 use crate::error::{Error, Result};
 use crate::message::{Body, Metadata};
+use crate::sys::reserve;
 use crate::zmtp::{SHORT_HEADER, decode_header, encode_header};
 
 /// Chunks of fewer bytes are copied rather than moved, so that the next frames find room behind them.
@@ -117,6 +118,13 @@ impl Batch {
 
     /// Adds a record; only between messages.
     pub fn push_record(&mut self, record: Record) -> Result<()> {
+        if let Record::Peer(_) = record {
+            // A connection begins. What was told of one before, of which nothing else came, is for nobody: without this, a peer could
+            // come and go to have it heaped up.
+            while let Some(Item::Record(Record::Peer(_) | Record::RoutingId(_))) = self.items.back() {
+                self.items.pop_back();
+            }
+        }
         self.items.try_reserve(1).map_err(|_| Error::NoMemory)?;
         self.items.push_back(Item::Record(record));
         Ok(())
@@ -139,6 +147,12 @@ impl Batch {
         self.messages += messages;
         self.bytes += bytes;
         Ok(())
+    }
+
+    /// Counts from the start, with nothing in it.
+    #[inline]
+    pub fn forget_counts(&mut self) {
+        (self.messages, self.bytes) = (0, 0);
     }
 
     /// Takes the first piece out.
@@ -196,6 +210,7 @@ impl Batch {
     /// Makes the last item a chunk with room for `need` bytes. The first chunk begins small and grows; it moves once it is full.
     #[cold]
     fn make_room(&mut self, need: usize) -> Result<()> {
+        reserve::spare()?;
         self.items.try_reserve(1).map_err(|_| Error::NoMemory)?;
         match self.items.back_mut() {
             Some(Item::Bytes(last)) if last.len() + need <= chunk::OWN_MAX => {

@@ -6,6 +6,7 @@
 use std::sync::{Mutex, TryLockError};
 
 use crate::error::{Error, Result};
+use crate::sys::reserve;
 
 /// A lane's own chunk has at most this many bytes, and at least [`OWN_MIN`].
 pub(super) const OWN_MAX: usize = 4 * 1024;
@@ -25,7 +26,7 @@ static IDLE_LARGE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 /// An empty chunk with room for `need` bytes.
 ///
 /// Errors: `NoMemory`.
-pub(super) fn take(need: usize) -> Result<Vec<u8>> {
+pub fn take(need: usize) -> Result<Vec<u8>> {
     let (shelf, size) = if need <= SHARED {
         (&IDLE, SHARED)
     } else {
@@ -36,13 +37,14 @@ pub(super) fn take(need: usize) -> Result<Vec<u8>> {
     {
         return Ok(chunk);
     }
+    reserve::spare()?;
     let mut chunk = Vec::new();
     chunk.try_reserve_exact(need.max(size)).map_err(|_| Error::NoMemory)?;
     Ok(chunk)
 }
 
 /// Takes a chunk back that is not needed any more.
-pub(super) fn give(mut chunk: Vec<u8>) {
+pub fn give(mut chunk: Vec<u8>) {
     let (shelf, most) = match chunk.capacity() {
         SHARED => (&IDLE, IDLE_MAX),
         LARGE => (&IDLE_LARGE, IDLE_LARGE_MAX),

@@ -3,7 +3,11 @@
 //! It decides when a connection is written to: a message into an idle connection goes at once, by its caller; those of a burst
 //! are collected until they fill [`WRITE_BATCH`] or have waited for as long as the socket's [`Pace`] allows.
 
+mod accounts;
+
 use std::sync::Arc;
+
+use accounts::Accounts;
 
 use super::batch::{Batch, Cursor, Next, Record};
 use super::part::{Payload, Target};
@@ -11,7 +15,7 @@ use super::{Backstop, LARGE_BODY, Lane, Lease, Pace, Peer, Pushed, REFERENCE_MIN
 use crate::error::Result;
 use crate::message::{Body, Message, Metadata};
 use crate::sys::clock;
-use crate::sys::counters::{Counter, count};
+use crate::sys::counters::{Counter, count, count_many};
 
 /// A burst is written when it has this many bytes.
 const WRITE_BATCH: usize = 128 * 1024;
@@ -68,6 +72,7 @@ pub struct End {
     /// It was asked to.
     reminds: bool,
     closed: bool,
+    accounts: Accounts,
 }
 
 impl End {
@@ -109,6 +114,7 @@ impl End {
             streams: false,
             reminds: false,
             closed: false,
+            accounts: Accounts::default(),
         }
     }
 
@@ -139,6 +145,7 @@ impl End {
     fn poll_newest(&mut self) -> bool {
         let mut newest = Batch::default();
         if !self.reading && matches!(self.incoming.take(&mut newest), Taken::Batch(_)) {
+            self.overwrite(newest.messages());
             self.cursor.replace(newest);
         }
         !self.cursor.is_empty()
@@ -180,6 +187,9 @@ impl End {
         self.reading = more;
         if !more {
             self.read += 1;
+            if filled.is_err() || matches!(target, Target::Discard) {
+                self.discard_last();
+            }
             if self.read - self.read_told >= self.window {
                 self.tell_read();
             }
@@ -196,6 +206,9 @@ impl End {
         let body = self.cursor.take_small()?;
         let filled = target.fill_bytes(body, self.metadata.as_ref());
         self.read += 1;
+        if filled.is_err() {
+            self.discard_last();
+        }
         if self.read - self.read_told >= self.window {
             self.tell_read();
         }
@@ -297,8 +310,9 @@ impl End {
         let staged = &mut self.staged;
         let pushed = self.outgoing.push(|batch| batch.append(staged));
         self.staged.clear();
+        let pushed = pushed?;
         self.sent += 1;
-        self.announce(pushed?, 1, pace);
+        self.announce(pushed, 1, pace);
         Ok(())
     }
 
@@ -483,12 +497,17 @@ impl End {
         self.peer.rejected();
     }
 
+    /// As [`End::reject`], because of the limit that this socket option sets.
+    pub fn exceed(&self, option: i32) {
+        self.peer.exceeded(option);
+    }
+
     /// Closes this end: nothing more is read, and what was written may be delivered for `linger_ms` (-1: without limit).
     pub fn close(&mut self, linger_ms: i32) {
         self.roll_back();
         self.outgoing.end();
         let over = self.incoming.has_ended();
-        self.incoming.abandon();
+        count_many(Counter::Lost, self.abandon());
         // A session whose pipe died with its connection may be connecting again, for a new pipe.
         if !over {
             self.peer.closed(linger_ms);

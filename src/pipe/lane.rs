@@ -20,6 +20,14 @@ struct State {
     limit: u32,
     /// Messages that the reader is done with, as far as it has told.
     acknowledged: u64,
+    /// Of those, the ones that went nowhere.
+    lost: u64,
+    /// What batches that are not here any more held: those that were taken, or dropped at the end.
+    earlier: Volume,
+    /// Messages of those that were not taken: another came in their place.
+    replaced: u64,
+    /// Likewise: they were here when the reader went.
+    left: u64,
     /// The reader found nothing and waits to be called.
     reader_waits: bool,
     /// The writer found no room and waits to be called.
@@ -34,6 +42,32 @@ struct State {
     held: bool,
     /// A new message replaces the one before (ZMQ_CONFLATE).
     conflates: bool,
+}
+
+/// Messages, and their bytes as frames of ZMTP 3.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Volume {
+    /// Whole messages.
+    pub messages: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// What has come through a lane since it was made, in messages.
+#[derive(Clone, Copy, Debug)]
+pub struct Counts {
+    /// Put in while there was a reader.
+    pub written: Volume,
+    /// Taken out by the reader.
+    pub taken: u64,
+    /// Done with, as far as the reader has told: the kernel has them, or they are `lost`.
+    pub acknowledged: u64,
+    /// Acknowledged only because they went nowhere.
+    pub lost: u64,
+    /// Dropped because a later one came.
+    pub replaced: u64,
+    /// The reader is gone: what was not done with by then goes nowhere.
+    pub is_abandoned: bool,
 }
 
 /// What a writer learns from writing.
@@ -59,6 +93,12 @@ pub enum Taken {
 }
 
 impl State {
+    /// A batch is not here any more.
+    fn depart(&mut self, batch: &Batch) {
+        self.earlier.messages += batch.messages();
+        self.earlier.bytes += batch.bytes() as u64;
+    }
+
     #[inline]
     fn write(&mut self, write: impl FnOnce(&mut Batch) -> Result<()>) -> Result<Pushed> {
         if self.abandoned {
@@ -87,6 +127,10 @@ impl Lane {
                 batch: Batch::default(),
                 limit,
                 acknowledged: 0,
+                lost: 0,
+                earlier: Volume::default(),
+                replaced: 0,
+                left: 0,
                 reader_waits: true,
                 writer_waits: false,
                 writer_holds: false,
@@ -116,6 +160,8 @@ impl Lane {
         write: impl FnOnce(&mut Batch) -> Result<()>,
     ) -> Result<Pushed> {
         let mut before = std::mem::take(&mut state.batch);
+        state.replaced += before.messages();
+        state.depart(&before);
         let mut replaced = Vec::new();
         let mut records = Ok(());
         while let Some(item) = before.pop() {
@@ -148,7 +194,10 @@ impl Lane {
                 Taken::Nothing
             };
         }
+        // Its counts are those of what was in it.
+        batch.forget_counts();
         std::mem::swap(&mut state.batch, batch);
+        state.depart(batch);
         batch.pass_spare(&mut state.batch);
         Taken::Batch(state.limit)
     }
@@ -164,6 +213,11 @@ impl Lane {
     pub fn has_content(&self) -> bool {
         let state = self.state.lock();
         !state.held && !state.batch.is_empty()
+    }
+
+    /// How many whole messages are in it.
+    pub fn messages(&self) -> u64 {
+        self.state.lock().batch.messages()
     }
 
     /// Whether whole messages are in it.
@@ -189,6 +243,31 @@ impl Lane {
         let mut state = self.state.lock();
         state.acknowledged += messages;
         std::mem::take(&mut state.writer_waits)
+    }
+
+    /// As [`Lane::acknowledge_more`] for messages that go nowhere.
+    pub fn lose(&self, messages: u64) -> bool {
+        let mut state = self.state.lock();
+        state.lost += messages;
+        state.acknowledged += messages;
+        std::mem::take(&mut state.writer_waits)
+    }
+
+    /// What has come through so far.
+    pub fn counts(&self) -> Counts {
+        let state = self.state.lock();
+        let (here, earlier) = (&state.batch, state.earlier);
+        Counts {
+            written: Volume {
+                messages: earlier.messages + here.messages(),
+                bytes: earlier.bytes + here.bytes() as u64,
+            },
+            taken: earlier.messages - state.replaced - state.left,
+            acknowledged: state.acknowledged,
+            lost: state.lost,
+            replaced: state.replaced,
+            is_abandoned: state.abandoned,
+        }
     }
 
     /// What the reader has acknowledged, and the high-water mark.
@@ -228,14 +307,22 @@ impl Lane {
         self.state.lock().ended
     }
 
-    /// The reader is gone: what is here is dropped, and so is what is still written. The number of messages dropped.
-    pub fn abandon(&self) -> u64 {
+    /// The reader, which has `read` messages or those that it has acknowledged, is gone: what is here is dropped, and so is what is
+    /// still written. The number of messages that were written and go nowhere.
+    pub fn abandon(&self, read: u64) -> u64 {
         let mut dropped = Batch::default();
         let mut state = self.state.lock();
-        state.abandoned = true;
+        if std::mem::replace(&mut state.abandoned, true) {
+            return 0;
+        }
         std::mem::swap(&mut dropped, &mut state.batch);
-        drop(state);
-        dropped.messages()
+        state.left = dropped.messages();
+        state.depart(&dropped);
+        state.acknowledged = state.acknowledged.max(read);
+        state
+            .earlier
+            .messages
+            .saturating_sub(state.acknowledged + state.replaced)
     }
 
     /// Whether the reader is gone.
@@ -268,7 +355,7 @@ impl Lane {
         messages.drop_records();
         state.held = false;
         state.reader_waits = false;
-        write(&mut state.batch)?;
-        state.batch.append(&mut messages)
+        let written = write(&mut state.batch);
+        written.and(state.batch.append(&mut messages))
     }
 }

@@ -13,13 +13,18 @@ mod lane;
 mod lease;
 mod pace;
 mod part;
+mod peer_info;
+mod traffic;
 
 pub use batch::{Batch, BodySlice, Item, Record};
+pub use chunk::{give as give_chunk, take as chunk};
 pub use end::{Credit, End};
 pub use lane::{Lane, Pushed, Taken};
 pub use lease::{Lease, Lent};
 pub use pace::{Backstop, Due, Pace, Wait};
 pub use part::{Payload, Target};
+pub use peer_info::{PeerInfo, PeerState};
+pub use traffic::{Traffic, Written};
 
 use std::os::fd::RawFd;
 
@@ -54,6 +59,8 @@ pub trait Peer: Send + Sync {
     fn closed(&self, linger_ms: i32);
     /// What this end sent breaks the rules of the socket type: a connection ends.
     fn rejected(&self) {}
+    /// What this end sent passes the limit of this socket option: a connection ends.
+    fn exceeded(&self, _option: i32) {}
     /// Before the calling thread sleeps: writes what is in the lane, and if the connection takes no more, what to watch until it
     /// does.
     fn wait_to_write(&self) -> Option<RawFd> {
@@ -76,6 +83,10 @@ pub trait Peer: Send + Sync {
     fn pause_lending(&self) {}
     /// The other side reads again.
     fn end_lending(&self) {}
+    /// Who is at the other end.
+    fn info(&self) -> PeerInfo {
+        PeerInfo::default()
+    }
     /// Whether a connection is at this end, for which messages are collected into large writes.
     fn is_connection(&self) -> bool {
         false

@@ -281,3 +281,22 @@ fn bodies_ride_by_reference_where_that_pays() {
     assert!(Payload::of(&of_size(LARGE_BODY - 1)).copied_for_connections().is_some());
     assert!(Payload::of(&of_size(LARGE_BODY)).copied_for_connections().is_none());
 }
+
+#[test]
+fn connections_that_come_and_go_without_a_message_leave_one_record() {
+    use crate::message::Metadata;
+    let peer = |fd: i32| Record::Peer(Metadata::new(fd, []).unwrap());
+    let mut batch = Batch::default();
+    let count = |batch: &mut Batch| std::iter::from_fn(|| batch.pop()).count();
+    for fd in 0..100 {
+        batch.push_record(peer(fd)).unwrap();
+        batch.push_record(Record::RoutingId("same".into())).unwrap();
+    }
+    assert_eq!(count(&mut batch), 2);
+    for fd in 0..3 {
+        batch.push_record(peer(fd)).unwrap();
+        batch.push_frame(b"message", false).unwrap();
+        batch.push_record(Record::Subscribe("topic".into())).unwrap();
+    }
+    assert_eq!(count(&mut batch), 9, "what else came stays where it is");
+}

@@ -4,8 +4,11 @@
 //! system call while the reactor is awake. A handler that panics is told so and the rest goes on.
 
 pub mod driver;
+#[cfg(test)]
+pub mod simulation;
 mod timers;
 
+use std::ffi::CStr;
 use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -19,6 +22,7 @@ pub use timers::TimerId;
 
 use crate::error::{Error, Result};
 use crate::sys::alarm::{Alarm, SHARED};
+use crate::sys::promise::promise;
 use crate::sys::{clock, thread};
 use timers::Timers;
 
@@ -30,7 +34,7 @@ const COMMANDS_MAX: usize = 256;
 const TURN_MAX: usize = 64;
 /// The alarm's own operation.
 const ALARM: Token = driver::TOKENS_MAX - 1;
-/// How long the loop pauses when the kernel refuses to wait (out of memory), in milliseconds.
+/// How long the loop pauses when the kernel refuses to wait, or to watch the alarm (out of memory), in milliseconds.
 const REFUSED_PAUSE_MS: u64 = 10;
 
 /// An object that the reactor works for: a listener or a connection.
@@ -97,20 +101,23 @@ impl Link {
 pub struct Running {
     /// Reaches it.
     pub link: Link,
-    thread: std::thread::JoinHandle<()>,
+    thread: thread::Background,
 }
 
 impl Running {
-    /// Starts the thread and its driver.
+    /// Starts the thread and its driver; `prepare` is the first that it does.
     ///
-    /// Errors: what the kernel answers to creating the thread (`EAGAIN`) or the driver's descriptors (`EMFILE`, `ENOMEM`).
-    pub fn start(name: &str, prepare: impl FnOnce() + Send + 'static) -> Result<Running> {
-        let (ready, started) = crossbeam_channel::bounded(1);
+    /// Errors: those of `prepare`, and what the kernel answers to creating the thread (`EAGAIN`) or the driver's descriptors (`EMFILE`, `ENOMEM`).
+    pub fn start(name: &str, prepare: impl FnOnce() -> Result<()> + Send + 'static) -> Result<Running> {
+        #[cfg(test)]
+        if crate::sys::simulation::is_on() {
+            return simulation::start();
+        }
+        let (ready, started) = promise();
         let thread = thread::spawn_background(name, move || {
-            prepare();
-            let made = driver::select().map_err(Error::from_errno);
+            let made = prepare().and_then(|()| driver::select().map_err(Error::from_errno));
             match made.and_then(|driver| Ok((driver, Arc::new(Alarm::new()?)))) {
-                Err(error) => drop(ready.send(Err(error))),
+                Err(error) => ready.keep(Err(error)),
                 Ok((driver, alarm)) => {
                     let (sender, receiver) = unbounded();
                     let link = Link {
@@ -119,26 +126,43 @@ impl Running {
                         alarm: alarm.clone(),
                         load: Arc::new(AtomicUsize::new(0)),
                     };
-                    drop(ready.send(Ok(link)));
+                    ready.keep(Ok(link));
                     Reactor::new(driver, receiver, alarm).run();
                 }
             }
         })?;
-        match started.recv() {
-            Ok(Ok(link)) => Ok(Running { link, thread }),
-            Ok(Err(error)) => {
-                drop(thread.join());
+        match started.wait() {
+            Some(Ok(link)) => Ok(Running { link, thread }),
+            Some(Err(error)) => {
+                thread.join();
                 Err(error)
             }
-            Err(_) => Err(Error::Os(libc::EAGAIN)),
+            None => Err(Error::Again),
         }
     }
 
     /// Ends the reactor and waits for its thread.
     pub fn stop(self) {
         self.link.stop();
-        drop(self.thread.join());
+        self.thread.join();
     }
+}
+
+/// The name of the driver with which a reactor has started, or on which one went on, last. Before the first, the choice is made
+/// on a thread of its own, as a reactor would make it.
+///
+/// # Errors
+/// As [`Running::start`].
+pub fn driver_name() -> Result<&'static CStr> {
+    if let Some(name) = driver::current() {
+        return Ok(name);
+    }
+    let (choice, chosen) = promise();
+    thread::spawn_background("ZMQbg/driver", move || {
+        choice.keep(driver::select().map(|driver| driver.name()));
+    })?
+    .join();
+    chosen.wait().ok_or(Error::Again)?.map_err(Error::from_errno)
 }
 
 struct Operation {
@@ -158,7 +182,11 @@ pub struct Reactor {
     scratch: Vec<u8>,
     /// To be called when everything that the driver had is dispatched.
     turn: Vec<Arc<dyn Handler>>,
+    /// The monotonic time at which the loop last woke up, in nanoseconds.
     now_ns: u64,
+    jitter: u64,
+    /// The kernel would not watch the alarm: that is tried again.
+    alarm_refused: bool,
     stopping: bool,
 }
 
@@ -175,13 +203,19 @@ impl Reactor {
             scratch: Vec::new(),
             turn: Vec::new(),
             now_ns: clock::now_ns(),
+            jitter: 0,
+            alarm_refused: false,
             stopping: false,
         }
     }
 
-    /// The monotonic time at which the loop last woke up, in nanoseconds.
-    pub fn now_ns(&self) -> u64 {
-        self.now_ns
+    /// A number that differs from call to call, also within a turn, and from process to process.
+    pub fn jitter(&mut self) -> u64 {
+        // The multiplier and the increment of Knuth's MMIX.
+        self.jitter = (self.jitter ^ self.now_ns)
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        self.jitter >> 32
     }
 
     /// Waits for readiness once.
@@ -253,10 +287,14 @@ impl Reactor {
     }
 
     /// Lends the buffer to read into; give it back with [`Reactor::return_scratch`].
-    pub fn take_scratch(&mut self) -> Vec<u8> {
+    ///
+    /// Errors: `NoMemory`, where it is not there yet.
+    pub fn take_scratch(&mut self) -> Result<Vec<u8>> {
         let mut scratch = std::mem::take(&mut self.scratch);
+        let missing = SCRATCH_BYTES - scratch.len();
+        scratch.try_reserve_exact(missing).map_err(|_| Error::NoMemory)?;
         scratch.resize(SCRATCH_BYTES, 0);
-        scratch
+        Ok(scratch)
     }
 
     /// Takes the buffer back.
@@ -265,27 +303,41 @@ impl Reactor {
     }
 
     fn run(mut self) {
+        self.begin();
+        while self.run_once() {}
+    }
+
+    fn begin(&mut self) {
         self.driver.poll(self.alarm.fd(), Interest::Read, ALARM);
-        loop {
-            let more = self.run_commands();
-            if self.stopping {
-                return;
-            }
-            self.run_timers();
-            self.end_turn();
-            let timeout = if more { Some(Duration::ZERO) } else { self.sleep_time() };
-            if self.driver.wait(timeout).is_err() {
-                std::thread::park_timeout(Duration::from_millis(REFUSED_PAUSE_MS));
-            }
-            self.now_ns = clock::now_ns();
-            while let Some(completion) = self.driver.next() {
-                self.dispatch(completion);
-                if self.turn.len() >= TURN_MAX {
-                    self.end_turn();
-                }
-            }
-            self.end_turn();
+    }
+
+    /// Does what is to be done, waits, and does what the wait has brought. False: the reactor was stopped.
+    fn run_once(&mut self) -> bool {
+        let more = self.run_commands();
+        if self.stopping {
+            return false;
         }
+        self.run_timers();
+        self.end_turn();
+        let timeout = if more { Some(Duration::ZERO) } else { self.sleep_time() };
+        if let Err(error) = self.driver.wait(timeout) {
+            match self.driver.successor(error) {
+                Some(driver) => self.driver = driver,
+                None => std::thread::sleep(Duration::from_millis(REFUSED_PAUSE_MS)),
+            }
+        }
+        self.now_ns = clock::now_ns();
+        if std::mem::take(&mut self.alarm_refused) {
+            self.run_ticks();
+        }
+        while let Some(completion) = self.driver.next() {
+            self.dispatch(completion);
+            if self.turn.len() >= TURN_MAX {
+                self.end_turn();
+            }
+        }
+        self.end_turn();
+        true
     }
 
     fn end_turn(&mut self) {
@@ -348,8 +400,10 @@ impl Reactor {
     }
 
     fn sleep_time(&self) -> Option<Duration> {
-        let next = self.timers.next_deadline_ns()?;
-        Some(Duration::from_nanos(next.saturating_sub(clock::now_ns())))
+        let next = self.timers.next_deadline_ns();
+        let next = next.map(|next| Duration::from_nanos(next.saturating_sub(clock::now_ns())));
+        let again = self.alarm_refused.then_some(Duration::from_millis(REFUSED_PAUSE_MS));
+        next.into_iter().chain(again).min()
     }
 
     fn dispatch(&mut self, completion: Completion) {
@@ -359,7 +413,10 @@ impl Reactor {
             Completion::Ready { token, .. } | Completion::Sent { token, .. } => (*token, true),
         };
         if token == ALARM {
-            return self.run_ticks();
+            return match completion {
+                Completion::Ready { result: Err(_), .. } => self.alarm_refused = true,
+                _ => self.run_ticks(),
+            };
         }
         let index = token as usize;
         let Some(Some(operation)) = self.operations.get(index) else {

@@ -1,7 +1,9 @@
 //! Connecting: the name is resolved, one address after the other is tried, and after a failure or a loss the session waits
 //! and begins again. On the reactor's thread, as all of [`super::life`].
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::borrow::Cow;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -10,8 +12,9 @@ use super::{Destination, Session, Side};
 use crate::constants::*;
 use crate::error::{Error, Result};
 use crate::reactor::{Interest, Reactor};
+use crate::sys::descriptors::Descriptor;
 use crate::transport::resolver::Resolver;
-use crate::transport::{finish_connect, ipc, tcp};
+use crate::transport::{TcpConnect, finish_connect, ipc, tcp};
 
 /// Looks names up for all contexts.
 static RESOLVER: LazyLock<Resolver> = LazyLock::new(Resolver::new);
@@ -30,17 +33,10 @@ impl Session {
             life.stage = Stage::Connecting;
         }
         match destination {
-            Destination::Ipc(address) => match ipc::start_connect(address) {
-                Ok((fd, Ok(()))) => self.connect_started(reactor, Ok(fd)),
-                Ok((fd, Err(error))) => {
-                    self.life.lock().fd = Some(fd.into());
-                    self.connect_started(reactor, Err(error));
-                }
-                Err(error) => self.connect_started(reactor, Err(error)),
-            },
+            Destination::Ipc(address) => self.connect_started(reactor, ipc::start_connect(address)),
             Destination::Tcp(address) => {
                 let ipv6 = self.settings.socket.ipv6;
-                let peer = match address.peer() {
+                let peer = match self.next_hop(address).peer() {
                     Ok(peer) => peer,
                     Err(error) => return self.connect_started(reactor, Err(error)),
                 };
@@ -73,7 +69,16 @@ impl Session {
                 self.life.lock().addresses = addresses.into();
                 self.try_next_address(reactor);
             }
-            Some(Err(_)) | None => self.connect_failed(reactor),
+            Some(Err(error)) => self.connect_failed(reactor, error),
+            None => self.connect_failed(reactor, Error::HostUnreachable),
+        }
+    }
+
+    /// What we connect to for the endpoint: it, or the proxy.
+    fn next_hop<'a>(&self, endpoint: &'a TcpConnect) -> Cow<'a, TcpConnect> {
+        match self.proxy() {
+            Some(proxy) => Cow::Owned(proxy.address()),
+            None => Cow::Borrowed(endpoint),
         }
     }
 
@@ -83,7 +88,12 @@ impl Session {
         };
         let address = self.life.lock().addresses.pop_front();
         let settings = &self.settings.socket;
-        let started = match (address, endpoint.source(settings.ipv6)) {
+        // The source address that the proxy's text may have goes before the endpoint's.
+        let source = match self.next_hop(endpoint).source(settings.ipv6) {
+            Ok(None) => endpoint.source(settings.ipv6),
+            source => source,
+        };
+        let started = match (address, source) {
             (Some(address), Ok(source)) => tcp::start_connect(address, source, settings),
             (Some(_), Err(error)) => Err(error),
             (None, _) => Err(Error::HostUnreachable),
@@ -91,9 +101,9 @@ impl Session {
         self.connect_started(reactor, started);
     }
 
-    fn connect_started(self: &Arc<Self>, reactor: &mut Reactor, started: Result<OwnedFd>) {
+    fn connect_started(self: &Arc<Self>, reactor: &mut Reactor, started: Result<(OwnedFd, Result<()>)>) {
         match started {
-            Ok(fd) => {
+            Ok((fd, Ok(()))) => {
                 if let Side::Connecting(Destination::Tcp(_)) = self.side {
                     self.event(ZMQ_EVENT_CONNECT_DELAYED, libc::EINPROGRESS);
                 }
@@ -109,7 +119,11 @@ impl Session {
                 life.connect = Some(token);
                 life.timer = timer;
             }
-            Err(_) => self.connect_failed(reactor),
+            Ok((fd, Err(error))) => {
+                self.life.lock().fd = Some(fd.into());
+                self.connect_failed(reactor, error);
+            }
+            Err(error) => self.connect_failed(reactor, error),
         }
     }
 
@@ -126,67 +140,119 @@ impl Session {
                 fd.as_raw_fd()
             })
         };
-        self.cancel_timer(reactor);
         match connected {
-            Ok(fd) => {
-                self.event(ZMQ_EVENT_CONNECTED, fd);
-                self.begin_handshake(reactor);
-            }
-            Err(_) => self.connect_failed(reactor),
+            Ok(_) if self.proxy().is_some() => self.begin_exchange(reactor),
+            Ok(fd) => self.connected(reactor, fd),
+            Err(error) => self.connect_failed(reactor, error),
         }
     }
 
-    pub(super) fn connect_failed(self: &Arc<Self>, reactor: &mut Reactor) {
+    /// The peer is there, or the proxy that has reached it.
+    pub(super) fn connected(self: &Arc<Self>, reactor: &mut Reactor, fd: RawFd) {
+        self.cancel_timer(reactor);
+        self.event(ZMQ_EVENT_CONNECTED, fd);
+        self.begin_handshake(reactor);
+    }
+
+    pub(super) fn connect_failed(self: &Arc<Self>, reactor: &mut Reactor, error: Error) {
         self.cancel_timer(reactor);
         let (fd, more) = {
             let mut life = self.life.lock();
             if life.stage != Stage::Connecting {
                 return;
             }
+            life.talk = None;
             if let Some(token) = life.connect {
-                // Timed out: the attempt is ended, and the next one begins when its operation is over.
-                life.stage = Stage::Closing;
+                // Timed out: the attempt has failed when its operation is over.
                 reactor.cancel(token);
                 return;
             }
             (life.fd.take(), !life.addresses.is_empty())
         };
-        if let Some(fd) = fd {
-            self.event(ZMQ_EVENT_CLOSED, fd.as_raw_fd());
-        }
+        self.attempt_closed(fd);
+        // As libzmq has it, a proxy that is not there may come.
+        let refused = error == Error::ConnectionRefused
+            && self.proxy().is_none()
+            && matches!(self.side, Side::Connecting(Destination::Tcp(_)));
         if more {
             self.try_next_address(reactor);
+        } else if refused && self.settings.stops_when_refused {
+            self.life.lock().stage = Stage::Waiting;
+            self.end(reactor);
+        } else if self.settings.reconnect_ms.is_none() {
+            self.give_up(reactor);
         } else {
             self.wait_to_connect(reactor);
         }
     }
 
-    /// One back-off for every cause of failure, with jitter; it starts over after a completed handshake.
+    /// The descriptor of an attempt that came to nothing is closed.
+    pub(super) fn attempt_closed(&self, fd: Option<Descriptor>) {
+        if let Some(fd) = fd {
+            let raw = fd.as_raw_fd();
+            drop(fd);
+            self.event(ZMQ_EVENT_CLOSED, raw);
+        }
+    }
+
+    /// Makes no further attempt. What waits to be sent cannot be sent any more.
+    pub(super) fn give_up(self: &Arc<Self>, reactor: &mut Reactor) {
+        self.life.lock().stage = Stage::GivenUp;
+        if self.closing.load(Ordering::Acquire) {
+            self.end(reactor);
+        }
+    }
+
+    /// One back-off for every cause of failure, with jitter; it starts over after a completed handshake. With a maximum the interval
+    /// that is told is exact, as in libzmq, and the wait somewhat shorter.
     pub(super) fn wait_to_connect(self: &Arc<Self>, reactor: &mut Reactor) {
         let Some(first) = self.settings.reconnect_ms else {
             self.life.lock().stage = Stage::Waiting;
             return self.end(reactor);
         };
-        let interval = {
+        let random = reactor.jitter();
+        let (interval, wait) = {
             let mut life = self.life.lock();
             life.stage = Stage::Waiting;
             let base = if life.interval_ms == 0 { first } else { life.interval_ms };
-            let grows = self.settings.reconnect_max_ms > first;
+            // With a maximum the interval grows and is exact; one that is below the interval is ignored.
+            let grows = first > 0 && self.settings.reconnect_max_ms >= first;
             life.interval_ms = if grows {
                 base.saturating_mul(2).min(self.settings.reconnect_max_ms)
             } else {
                 first
             };
-            let jitter = if first == 0 {
-                0
+            if grows {
+                (base, shortened(base, random))
             } else {
-                (reactor.now_ns() >> 7) as u32 % first.max(1)
-            };
-            base.saturating_add(jitter)
+                let jitter = if first == 0 { 0 } else { random as u32 % first };
+                (base.saturating_add(jitter), base.saturating_add(jitter))
+            }
         };
         self.event(ZMQ_EVENT_CONNECT_RETRIED, interval as i32);
-        let timer = reactor.timer_after(Duration::from_millis(u64::from(interval)), self.clone(), RECONNECT);
+        let timer = reactor.timer_after(Duration::from_millis(u64::from(wait)), self.clone(), RECONNECT);
         self.life.lock().timer = Some(timer);
         self.end_if_drained(reactor);
+    }
+}
+
+/// The interval, or up to a quarter less: those who lost the same peer do not all come back at once.
+fn shortened(interval_ms: u32, random: u64) -> u32 {
+    let most = u64::from(interval_ms / 4) + 1;
+    interval_ms - (random % most) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shortened;
+
+    #[test]
+    fn a_wait_is_three_quarters_of_the_interval_or_more_and_differs() {
+        for interval_ms in [0, 1, 3, 10, 400, u32::MAX] {
+            let waits: Vec<u32> = (0..1000).map(|random| shortened(interval_ms, random * 7919)).collect();
+            let least = interval_ms - interval_ms / 4;
+            assert!(waits.iter().all(|wait| (least..=interval_ms).contains(wait)));
+            assert_eq!(waits.iter().any(|wait| *wait != waits[0]), interval_ms >= 4);
+        }
     }
 }

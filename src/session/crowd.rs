@@ -46,6 +46,8 @@ pub struct Crowd {
     /// `None`: the socket is closed.
     socket: Mutex<Option<Arc<dyn Peer>>>,
     closed: AtomicBool,
+    /// There was no memory to read: the reactor alone tries again, from time to time.
+    rests: AtomicBool,
 }
 
 struct Member {
@@ -75,6 +77,7 @@ impl Crowd {
             watch: Mutex::new(None),
             socket: Mutex::new(Some(socket(id))),
             closed: AtomicBool::new(false),
+            rests: AtomicBool::new(false),
             link,
         });
         crowd.lease.open();
@@ -127,20 +130,21 @@ impl Crowd {
         }
     }
 
-    /// Reads what is there into the pipes.
-    fn read(self: &Arc<Crowd>) {
+    /// Reads what is there into the pipes. False: there is no memory for that.
+    fn read(self: &Arc<Crowd>) -> bool {
         let mut reading = self.reading.lock();
         let Reading { bytes, ready } = &mut *reading;
         let mut events = [NO_EVENT; READS_MAX];
         let found: &[Event] = self.epoll.look(&mut events);
         if found.is_empty() {
-            return;
+            return true;
         }
-        // Without memory to read there is nothing to be done but to try again.
         if ready.try_reserve(found.len()).is_err() || bytes.try_reserve(READ_BYTES - bytes.len()).is_err() {
-            return;
+            self.rests.store(true, Ordering::Release);
+            return false;
         }
         bytes.resize(READ_BYTES, 0);
+        self.rests.store(false, Ordering::Release);
         {
             let members = self.members.lock();
             let found = found.iter().filter_map(|event| members.get(&{ event.u64 }));
@@ -155,6 +159,7 @@ impl Crowd {
         if let (true, Some(socket)) = (has_news, socket) {
             socket.tell();
         }
+        true
     }
 
     /// The reactor's turn.
@@ -184,15 +189,25 @@ impl Handler for Crowd {
         }
     }
 
-    fn completed(self: Arc<Self>, reactor: &mut Reactor, _purpose: u32, _completion: Completion) {
+    fn completed(self: Arc<Self>, reactor: &mut Reactor, _purpose: u32, completion: Completion) {
         *self.watch.lock() = None;
-        if self.lease.is_the_reactors() {
-            self.read();
+        let fails = match completion {
+            Completion::Ready { result: Err(errno), .. } => errno != libc::ECANCELED,
+            _ => self.lease.is_the_reactors() && !self.read(),
+        };
+        if fails {
+            // There is no memory, here or in the kernel.
+            reactor.timer_after(super::lease::TICK, self, life::READ);
+            return;
         }
         self.watch(reactor);
     }
 
-    fn timer(self: Arc<Self>, reactor: &mut Reactor, _purpose: u32) {
+    fn timer(self: Arc<Self>, reactor: &mut Reactor, purpose: u32) {
+        if purpose == life::READ {
+            self.rests.store(false, Ordering::Release);
+            return self.watch(reactor);
+        }
         match self.lease.look() {
             Look::Again => drop(reactor.timer_after(super::lease::TICK, self.clone(), life::LEASE_TICK)),
             Look::Stop => {}
@@ -222,14 +237,18 @@ impl Peer for Handle {
     fn closed(&self, _linger_ms: i32) {}
 
     fn lend(&self) -> Option<(RawFd, bool)> {
-        self.0.lease.take().then(|| (self.0.epoll.as_raw_fd(), false))
+        let lends = !self.0.rests.load(Ordering::Acquire) && self.0.lease.take();
+        lends.then(|| (self.0.epoll.as_raw_fd(), false))
     }
 
     fn read_lent(&self) -> Lent {
         if self.0.lease.is_the_reactors() {
             return Lent::Over;
         }
-        self.0.read();
+        if !self.0.read() {
+            self.end_lending();
+            return Lent::Over;
+        }
         Lent::Read
     }
 

@@ -4,16 +4,13 @@
 //!
 //! Whoever reads notes the time at which something came, but only while that is asked for. What nobody has read yet counts, too.
 
-use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::Duration;
-
-use socket2::SockRef;
 
 use super::Session;
 use super::life::{HEARTBEAT, Loss, PEER_TTL, SILENCE, Stage};
 use crate::reactor::{Reactor, TimerId};
-use crate::sys::clock;
+use crate::sys::{clock, net};
 use crate::zmtp::encode_ping;
 
 /// What a connection's options say of heartbeats.
@@ -118,12 +115,7 @@ impl Session {
 
     /// Whether something came that nobody has read: the socket may be full.
     fn has_unread(&self) -> bool {
-        let mut byte = [MaybeUninit::uninit()];
-        let life = self.life.lock();
-        life.fd.as_ref().is_some_and(|fd| {
-            let peeked = SockRef::from(fd).recv_with_flags(&mut byte, libc::MSG_PEEK | libc::MSG_DONTWAIT);
-            peeked.is_ok_and(|count| count > 0)
-        })
+        self.life.lock().fd.as_ref().is_some_and(net::has_unread)
     }
 }
 

@@ -1,7 +1,8 @@
 //! The life of a session, on the reactor's thread: resolve, connect, shake hands, exchange, lose, wait, connect again; and
 //! the end. Here are its state and what the reactor calls; the steps are in `connect`, `handshake`, `traffic` and `ending`.
 //!
-//! Invariants: [`Life`] is touched by that thread only, but for the resolver's answer; a descriptor is closed when no operation
+//! Invariants: [`Life`] is touched by that thread only, but for the answers of the resolver and the
+//! authentication handler; a descriptor is closed when no operation
 //! on it is outstanding, and until then the stage is `Closing`.
 
 use std::collections::VecDeque;
@@ -10,13 +11,18 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
+
+use super::handshakes::Shaking;
 use super::heartbeat::Beat;
-use super::{Session, Side};
-use crate::error::Result;
+use super::proxy::Talk;
+use super::{Asked, Session, Side};
+use crate::error::{Error, Result};
 use crate::reactor::{Completion, Handler, Reactor, TimerId, Token};
 use crate::sys::clock;
 use crate::sys::descriptors::Descriptor;
 use crate::zmtp::ProtocolError;
+use crate::zmtp::zap::Verdict;
 
 // Commands.
 pub(super) const START: u32 = 0;
@@ -30,6 +36,9 @@ pub(super) const LEASE: u32 = 8;
 pub(super) const READ_AGAIN: u32 = 9;
 pub(super) const GATHER: u32 = 10;
 pub(super) const TTL: u32 = 11;
+pub(super) const ANSWER: u32 = 12;
+pub(super) const EXCEED: u32 = 13;
+pub(super) const CROWD_OUT: u32 = 14;
 
 /// The bits of a command that tell what it is; those above tell which connection it is for, where that matters.
 const COMMAND_BITS: u32 = 4;
@@ -51,11 +60,15 @@ pub(super) const LEASE_TICK: u32 = 7;
 pub(super) const HEARTBEAT: u32 = 8;
 pub(super) const SILENCE: u32 = 9;
 pub(super) const PEER_TTL: u32 = 10;
+pub(super) const COOKIE: u32 = 11;
+pub(super) const PROXY: u32 = 12;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Stage {
     /// Not started, or waiting to connect again.
     Waiting,
+    /// No attempt follows. As in libzmq the pipe stays until the socket lets go of it.
+    GivenUp,
     Resolving,
     Connecting,
     Handshake,
@@ -72,6 +85,8 @@ pub(super) enum Loss {
     Stream(i32),
     /// The peer broke the protocol.
     Protocol(ProtocolError),
+    /// It passed the limit of this option.
+    Limit(i32),
     /// We ended it.
     Ours,
 }
@@ -86,13 +101,33 @@ pub struct Life {
     pub(super) connect: Option<Token>,
     pub(super) timer: Option<TimerId>,
     pub(super) linger: Option<TimerId>,
+    pub(super) cookie: Option<TimerId>,
+    /// The descriptor that is being closed was never connected.
+    pub(super) attempt: bool,
     pub(super) beat: Beat,
     /// The peer of the open connection speaks ZMTP 3.
     pub(super) shook_hands: bool,
+    /// The handshake has failed, which was told, and the connection waits for its time to be over.
+    pub(super) is_stalled: bool,
     /// The interval before the next attempt, in milliseconds; 0: the first.
     pub(super) interval_ms: u32,
     pub(super) addresses: VecDeque<SocketAddr>,
     pub(super) resolved: Option<Result<Vec<SocketAddr>>>,
+    /// What is being said to a proxy.
+    pub(super) talk: Option<Talk>,
+    /// The handshake failed, and no further attempt is wanted: as in libzmq where the peer has refused us or has another mechanism, and
+    /// as ZMQ_RECONNECT_STOP says.
+    pub(super) gives_up: bool,
+    /// Who is at the other end, as text; `None`: it went before it was looked at.
+    pub(super) peer_address: Option<String>,
+    /// The socket type and the routing id that it gave in the handshake.
+    pub(super) introduced: (Bytes, Bytes),
+    /// The authentication handler is asked.
+    pub(super) asked: Option<Asked>,
+    /// What it said, and of which connection.
+    pub(super) verdict: Option<(u32, Verdict)>,
+    /// The listener counts the handshake of the connection among those in progress.
+    pub(super) shaking: Option<Shaking>,
 }
 
 impl Life {
@@ -106,11 +141,21 @@ impl Life {
             connect: None,
             timer: None,
             linger: None,
+            cookie: None,
+            attempt: false,
             beat: Beat::default(),
             shook_hands: false,
+            is_stalled: false,
             interval_ms: 0,
             addresses: VecDeque::new(),
             resolved: None,
+            talk: None,
+            gives_up: false,
+            peer_address: None,
+            introduced: Default::default(),
+            asked: None,
+            verdict: None,
+            shaking: None,
         }
     }
 
@@ -128,7 +173,7 @@ impl Handler for Session {
         let command = what & ((1 << COMMAND_BITS) - 1);
         let is_stale = what != of_connection(command, self.connection.load(Ordering::Acquire));
         match command {
-            BREAK | WRITE_FAILED if is_stale => {}
+            BREAK | WRITE_FAILED | ANSWER | EXCEED if is_stale => {}
             START => match self.side {
                 Side::Accepted { .. } => self.begin_handshake(reactor),
                 Side::Connecting(_) => self.begin_connecting(reactor),
@@ -143,6 +188,9 @@ impl Handler for Session {
             READ_AGAIN => self.read_again(reactor),
             GATHER => self.arm_read(reactor),
             TTL => self.watch_peer_ttl(reactor),
+            ANSWER => self.answered(reactor),
+            EXCEED => self.lose(reactor, Loss::Limit(self.exceeded.load(Ordering::Acquire))),
+            CROWD_OUT => self.crowd_out(reactor),
             _ => {}
         }
     }
@@ -156,7 +204,8 @@ impl Handler for Session {
                     (READ, Err(libc::ECANCELED)) => self.arm_read(reactor),
                     (CONNECT, Ok(())) => self.connect_finished(reactor),
                     (READ, Err(errno)) if errno != libc::ECANCELED => self.lose(reactor, Loss::Stream(errno)),
-                    (CONNECT, Err(errno)) if errno != libc::ECANCELED => self.connect_failed(reactor),
+                    (PROXY, Ok(())) => self.go_on_talking(reactor),
+                    (CONNECT | PROXY, Err(errno)) => self.connect_failed(reactor, Error::from_errno(errno)),
                     _ => {}
                 }
             }
@@ -203,13 +252,14 @@ impl Handler for Session {
     fn timer(self: Arc<Self>, reactor: &mut Reactor, purpose: u32) {
         match purpose {
             RECONNECT => self.begin_connecting(reactor),
-            CONNECT_TIMEOUT => self.connect_failed(reactor),
+            CONNECT_TIMEOUT => self.connect_failed(reactor, Error::Os(libc::ETIMEDOUT)),
             HANDSHAKE_TIMEOUT => self.lose(reactor, Loss::Stream(libc::EAGAIN)),
             LINGER => self.end(reactor),
             LEASE_TICK => self.look_at_lease(reactor),
             HEARTBEAT => self.heartbeat(reactor),
             SILENCE => self.look_for_silence(reactor),
             PEER_TTL => self.watch_peer_ttl(reactor),
+            COOKIE => self.look_at_cookie(reactor),
             _ => {}
         }
     }
@@ -259,8 +309,11 @@ impl Session {
     }
 
     pub(super) fn cancel_timer(&self, reactor: &mut Reactor) {
-        let timer = self.life.lock().timer.take();
-        if let Some(timer) = timer {
+        let timers = {
+            let mut life = self.life.lock();
+            [life.timer.take(), life.cookie.take()]
+        };
+        for timer in timers.into_iter().flatten() {
             reactor.cancel_timer(timer);
         }
     }

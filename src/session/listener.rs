@@ -3,18 +3,21 @@
 //! At the descriptor limit it stops accepting, says so once, and tries again after a pause (libzmq spins).
 
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::{Event, Owner, Session, Settings, next_id};
+use super::handshakes::Handshakes;
+use super::{Event, Owner, Session, Settings, life, next_id};
 use crate::constants::{ZMQ_EVENT_ACCEPT_FAILED, ZMQ_EVENT_ACCEPTED, ZMQ_EVENT_CLOSED};
 use crate::options::Filters;
 use crate::reactor::{Completion, Handler, Link, Reactor, Token};
 use crate::sys::descriptors::Descriptor;
 use crate::sys::mutex::Mutex;
+use crate::sys::promise::{Awaited, Promise, promise};
+use crate::sys::reserve;
 use crate::transport::{ipc, tcp};
 
 const START: u32 = 0;
@@ -35,9 +38,10 @@ pub struct Listener {
     link: Link,
     /// The reactors that take its connections.
     links: Vec<Link>,
-    sessions: Mutex<Vec<(u64, std::sync::Weak<Session>)>>,
+    sessions: Mutex<Vec<(u64, Weak<Session>)>>,
+    handshakes: Mutex<Handshakes>,
     state: Mutex<State>,
-    closed: crossbeam_channel::Sender<()>,
+    closed: Promise<()>,
     linger_ms: AtomicI32,
 }
 
@@ -48,7 +52,7 @@ struct State {
 }
 
 impl Listener {
-    /// A listener on a descriptor that listens already. The receiver hears when the descriptor is closed.
+    /// A listener on a descriptor that listens already. `Awaited` hears when the descriptor is closed.
     pub fn new(
         fd: OwnedFd,
         endpoint: Vec<u8>,
@@ -57,11 +61,11 @@ impl Listener {
         filters: Filters,
         owner: Arc<dyn Owner>,
         links: Vec<Link>,
-    ) -> (Arc<Listener>, crossbeam_channel::Receiver<()>) {
-        let (closed, hears) = crossbeam_channel::bounded(1);
+    ) -> (Arc<Listener>, Awaited<()>) {
+        let (closed, hears) = promise();
         let link = least_loaded(&links).clone();
         link.load().fetch_add(1, Ordering::Relaxed);
-        owner.started();
+        let handshakes = Handshakes::new(settings.handshakes_max);
         let listener = Arc::new(Listener {
             id: next_id(),
             endpoint,
@@ -72,6 +76,7 @@ impl Listener {
             link,
             links,
             sessions: Mutex::new(Vec::new()),
+            handshakes: Mutex::new(handshakes),
             state: Mutex::new(State {
                 fd: Some(fd.into()),
                 token: None,
@@ -80,6 +85,7 @@ impl Listener {
             closed,
             linger_ms: AtomicI32::new(0),
         });
+        listener.owner.started(listener.id, Weak::new());
         listener.link.call(listener.clone(), START);
         (listener, hears)
     }
@@ -111,8 +117,12 @@ impl Listener {
 
     fn accept(self: &Arc<Listener>, fd: OwnedFd) {
         let raw = fd.as_raw_fd();
+        if let Err(error) = reserve::spare() {
+            return self.event(ZMQ_EVENT_ACCEPT_FAILED, error.errno());
+        }
         if !self.admits(&fd) {
-            return;
+            // Accepted, and then turned away: there is no error number.
+            return self.event(ZMQ_EVENT_ACCEPT_FAILED, 0);
         }
         if self.is_tcp {
             tcp::tune(&fd, &self.settings.socket);
@@ -144,7 +154,12 @@ impl Listener {
         );
         sessions.push((session.id(), Arc::downgrade(&session)));
         drop(sessions);
+        let shakes_hands = self.settings.raw.is_none();
+        let oldest = shakes_hands.then(|| self.handshakes.lock().begin(&session)).flatten();
         session.start();
+        if let Some(oldest) = oldest {
+            oldest.link.call(oldest.clone(), life::CROWD_OUT);
+        }
     }
 
     fn admits(&self, fd: &OwnedFd) -> bool {
@@ -171,7 +186,7 @@ impl Listener {
             drop(state);
             self.event(ZMQ_EVENT_CLOSED, raw);
             self.owner.finished(self.id);
-            let _ = self.closed.try_send(());
+            self.closed.keep(());
         }
     }
 

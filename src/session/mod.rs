@@ -11,19 +11,22 @@ mod crowd;
 mod ending;
 mod flush_duty;
 mod handshake;
+mod handshakes;
 mod heartbeat;
+mod info;
 mod lease;
 mod lease_word;
 mod life;
 mod listener;
+mod proxy;
 mod reader;
 mod receive_buffer;
 mod traffic;
 mod writer;
 
 use std::os::fd::{OwnedFd, RawFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
@@ -31,12 +34,13 @@ pub use crowd::Crowd;
 pub use heartbeat::Heartbeats;
 pub use listener::{Listener, least_loaded};
 
-use crate::pipe::{End, Lane, Lent, Peer};
+use crate::pipe::{End, Lane, Lent, Peer, PeerInfo};
 use crate::reactor::Link;
 use crate::sys::clock;
 use crate::sys::lock::Lock;
 use crate::sys::mutex::Mutex;
-use crate::transport::{IpcEndpoint, SocketSettings, TcpConnect};
+use crate::transport::{IpcEndpoint, Proxy, SocketSettings, TcpConnect};
+use crate::zmtp::{MessageLimits, Security};
 use flush_duty::FlushDuty;
 use lease_word::{Holder, Lease};
 use life::Life;
@@ -75,6 +79,10 @@ pub struct Settings {
     pub conflate: bool,
     /// ZMQ_MAXMSGSIZE in bytes.
     pub message_max: Option<u64>,
+    /// MONOCOQUE_MAX_MESSAGE_PARTS and MONOCOQUE_MAX_MESSAGE_BYTES.
+    pub message_limits: MessageLimits,
+    /// MONOCOQUE_MAX_HANDSHAKES (0: none).
+    pub handshakes_max: u32,
     /// ZMQ_HANDSHAKE_IVL in milliseconds (0: none).
     pub handshake_ms: u32,
     /// ZMQ_CONNECT_TIMEOUT in milliseconds (0: none).
@@ -83,13 +91,38 @@ pub struct Settings {
     pub reconnect_ms: Option<u32>,
     /// ZMQ_RECONNECT_IVL_MAX in milliseconds (0: the interval does not grow).
     pub reconnect_max_ms: u32,
+    /// ZMQ_RECONNECT_STOP: a refused connection over tcp ends the endpoint.
+    pub stops_when_refused: bool,
+    /// ZMQ_RECONNECT_STOP: no attempt follows a failed handshake.
+    pub stops_when_handshake_fails: bool,
     /// ZMQ_HEARTBEAT_*.
     pub heartbeats: Heartbeats,
     /// ZMQ_IMMEDIATE: messages only go to completed connections.
     pub immediate: bool,
+    /// The mechanism, and our role in it.
+    pub security: Security,
+    /// What the authentication handler is asked, and when.
+    pub zap: Zap,
+    /// ZMQ_SOCKS_*: whom we connect to instead, over tcp.
+    pub proxy: Option<Proxy>,
     /// Options of the descriptor itself.
     pub socket: SocketSettings,
 }
+
+/// What a connection's options say of the authentication handler.
+#[derive(Clone, Debug, Default)]
+pub struct Zap {
+    /// ZMQ_ZAP_DOMAIN.
+    pub domain: Bytes,
+    /// ZMQ_ZAP_ENFORCE_DOMAIN: without a domain or a handler nobody is admitted where there is security.
+    pub is_enforced: bool,
+}
+
+/// What the authentication handler's reply goes to: its frames.
+pub type Answer = Box<dyn FnOnce(&[Bytes]) + Send>;
+
+/// A question to the authentication handler. Without it no answer is wanted any more.
+pub type Asked = Box<dyn std::any::Any + Send>;
 
 /// Something that a monitor may want to know (zmq_socket_monitor(3)).
 #[derive(Clone, Debug)]
@@ -102,6 +135,17 @@ pub struct Event {
     pub endpoint: Vec<u8>,
 }
 
+/// What a connection still has to send.
+#[derive(Clone, Debug)]
+pub struct Unsent {
+    /// ZMTP's name of the socket's type.
+    pub socket_type: &'static str,
+    /// What events call the connection.
+    pub endpoint: Vec<u8>,
+    /// Messages that the kernel has not taken completely.
+    pub messages: u64,
+}
+
 /// The socket, as its connections see it. No call waits.
 pub trait Owner: Send + Sync {
     /// The peer object for the socket's side of a session's pipe.
@@ -112,12 +156,18 @@ pub trait Owner: Send + Sync {
     fn crowd(&self) -> Option<&Arc<Crowd>>;
     /// A connecting session has a new connection on its old pipe.
     fn connected(&self, session: u64);
-    /// A session or listener was made.
-    fn started(&self);
+    /// Messages may flow through a connection; `again` says that its session had one before.
+    fn established(&self, _again: bool) {}
+    /// Such a connection was ended by the peer or an error, with so many bytes that the peer's kernel has not confirmed.
+    fn lost(&self, _unconfirmed_bytes: u64) {}
+    /// A session or listener was made; what a session still has to send can be asked of it.
+    fn started(&self, id: u64, session: Weak<Session>);
     /// A session or listener is over: its descriptor is closed and nothing more comes from it.
     fn finished(&self, session: u64);
     /// An event for the monitor.
     fn event(&self, event: Event);
+    /// Asks the authentication handler, if there is one. The answer may come before this returns.
+    fn ask(&self, frames: &[Bytes], answer: Answer) -> Option<Asked>;
 }
 
 /// Where a session connects to.
@@ -149,7 +199,7 @@ pub fn next_id() -> u64 {
 pub struct Session {
     id: u64,
     side: Side,
-    /// What the user calls it: the endpoint of the connect call, or that of the listener.
+    /// What events call it: the endpoint of the connect call, of the listener, or of the proxy.
     endpoint: Vec<u8>,
     link: Link,
     owner: Arc<dyn Owner>,
@@ -164,8 +214,12 @@ pub struct Session {
     flush_duty: FlushDuty,
     /// How many connections there were, this one included.
     connection: AtomicU32,
+    /// How many of those came so far that messages could flow.
+    established: AtomicU64,
     closing: AtomicBool,
     linger_ms: AtomicI32,
+    /// The option whose limit the peer passed, on its way to the reactor.
+    exceeded: AtomicI32,
 }
 
 /// The two lanes of the pipe, as the session sees them.
@@ -187,6 +241,10 @@ impl Session {
         link: Link,
     ) -> (Arc<Session>, Option<End>) {
         let immediate = settings.immediate;
+        let name = match (&destination, &settings.proxy) {
+            (Destination::Tcp(_), Some(proxy)) => proxy.endpoint(),
+            _ => name,
+        };
         let session = Session::new(Side::Connecting(destination), name, settings, owner, link, None, false);
         let end = (!immediate).then(|| session.make_pipe());
         (session, end)
@@ -223,8 +281,7 @@ impl Session {
         crowded: bool,
     ) -> Arc<Session> {
         link.load().fetch_add(1, Ordering::Relaxed);
-        owner.started();
-        Arc::new_cyclic(|weak| Session {
+        let session = Arc::new_cyclic(|weak| Session {
             id: next_id(),
             side,
             endpoint,
@@ -239,9 +296,23 @@ impl Session {
             lanes: Mutex::new(None),
             flush_duty: FlushDuty::default(),
             connection: AtomicU32::new(0),
+            established: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             linger_ms: AtomicI32::new(-1),
-        })
+            exceeded: AtomicI32::new(0),
+        });
+        session.owner.started(session.id, Arc::downgrade(&session));
+        session
+    }
+
+    /// What it is waited for.
+    pub fn unsent(&self) -> Unsent {
+        let in_lane = self.lanes().map_or(0, |lanes| lanes.to_wire.messages());
+        Unsent {
+            socket_type: self.settings.socket_type,
+            endpoint: self.endpoint.clone(),
+            messages: in_lane + self.writer.lock().unsent(),
+        }
     }
 
     /// What other parts know the session by.
@@ -259,6 +330,14 @@ impl Session {
         self.linger_ms.store(linger_ms, Ordering::Release);
         self.closing.store(true, Ordering::Release);
         self.link.call(self.clone(), life::CLOSE);
+    }
+
+    /// The peer passed the limit of this option: the connection that it has now ends.
+    fn exceed(self: &Arc<Session>, option: i32) {
+        self.exceeded.store(option, Ordering::Release);
+        let connection = self.connection.load(Ordering::Acquire);
+        self.link
+            .call(self.clone(), life::of_connection(life::EXCEED, connection));
     }
 
     /// Makes the pipe, keeps its two lanes and gives out the socket's end.
@@ -281,6 +360,13 @@ impl Session {
         };
         *self.lanes.lock() = Some(lanes);
         End::new(to_socket, to_wire, self.clone().peer())
+    }
+
+    fn is_tcp(&self) -> bool {
+        match &self.side {
+            Side::Connecting(destination) => matches!(destination, Destination::Tcp(_)),
+            Side::Accepted { is_tcp } => *is_tcp,
+        }
     }
 
     fn lanes(&self) -> Option<Lanes> {
@@ -377,6 +463,10 @@ impl Peer for Handle {
             .call(self.0.clone(), life::of_connection(life::BREAK, connection));
     }
 
+    fn exceeded(&self, option: i32) {
+        self.0.exceed(option);
+    }
+
     fn wait_to_write(&self) -> Option<RawFd> {
         self.0.writer.lock().wait()
     }
@@ -403,6 +493,10 @@ impl Peer for Handle {
 
     fn end_lending(&self) {
         self.0.end_lease();
+    }
+
+    fn info(&self) -> PeerInfo {
+        self.0.info()
     }
 
     fn is_connection(&self) -> bool {

@@ -3,7 +3,9 @@
 //! Driven by whoever holds its lock. Invariants: what was read and not decoded is in `rest`; parts of a
 //! message that is not complete are in `staged`; nothing is decoded beyond the lane's high-water mark.
 
+mod bodies;
 mod foreign;
+mod secured;
 
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -17,8 +19,10 @@ use crate::message::BodyBuilder;
 use crate::pipe::{Batch, LARGE_BODY, Record};
 use crate::reactor::driver::receive_now;
 use crate::sys::lock::Deferred;
+use crate::zmtp::zap::Credentials;
 use crate::zmtp::{
-    Command, Framing, Handshake, Header, Peer, Progress, ProtocolError, ScanLimits, Stop, parse_command, scan,
+    Begun, Ciphers, Command, Framing, Handshake, Header, MessageLimits, Opener, Peer, ProtocolError, ScanLimits, Stop,
+    parse_command, scan,
 };
 
 /// A body at least this long is read into its own allocation, in bytes.
@@ -43,8 +47,12 @@ pub(super) enum Outcome {
     More,
     /// The lane is at its high-water mark.
     Paused,
+    /// The authentication handler is to be asked, and [`ReadHalf::answer`] to be called.
+    Ask(Credentials),
+    /// The authentication handler refused the peer for now.
+    Stalled(ProtocolError),
     /// The handshake is complete; decoding goes on once the session is ready for messages.
-    Ready(Box<Peer>),
+    Ready(Box<Peer>, Option<Box<Ciphers>>),
     /// The stream ended, or the connection failed with this `errno` (0: end).
     Ended(i32),
     /// The peer broke the protocol.
@@ -83,6 +91,8 @@ pub struct ReadHalf {
     has_news: bool,
     raw: Option<Raw>,
     framing: Framing,
+    /// Decrypts what arrives.
+    opener: Option<Opener>,
     /// When something was read last, if that is to be known; 0: it is not.
     heard_ns: u64,
     /// The time that the peer's last PING gave; 0: none.
@@ -92,6 +102,9 @@ pub struct ReadHalf {
     publishes: bool,
     conflates: bool,
     message_max: Option<u64>,
+    message_limits: MessageLimits,
+    /// What is taken, or is being read, of a message that is not complete.
+    begun: Begun,
     /// Protocol bytes to send: handshake, PONG.
     pub(super) reply: Vec<u8>,
 }
@@ -122,12 +135,15 @@ impl ReadHalf {
             has_news: false,
             raw: settings.raw,
             framing: Framing::Zmtp3,
+            opener: None,
             heard_ns: 0,
             peer_ttl_ns: 0,
             has_ttl_news: false,
             publishes: settings.publishes,
             conflates: settings.conflate,
             message_max: settings.message_max,
+            message_limits: settings.message_limits,
+            begun: Begun::default(),
             reply: Vec::new(),
         }
     }
@@ -169,12 +185,14 @@ impl ReadHalf {
         self.phase = Phase::Closed;
         self.rest = ReceiveBuffer::default();
         self.staged.clear();
+        self.begun = Begun::default();
         self.body = None;
         self.paused = false;
         self.ends = false;
         self.ended = None;
         self.left_outcome = None;
         (self.heard_ns, self.peer_ttl_ns, self.has_ttl_news) = (0, 0, false);
+        self.opener = None;
         self.reply.clear();
     }
 
@@ -196,11 +214,12 @@ impl ReadHalf {
                 }
             }
             let kept = self.rest.len();
-            if kept >= scratch.len() {
+            let most = self.read_max(scratch.len());
+            if kept >= most {
                 return Outcome::OutOfMemory;
             }
             scratch[..kept].copy_from_slice(self.rest.kept());
-            let count = match receive_now(self.fd, &mut scratch[kept..]) {
+            let count = match receive_now(self.fd, &mut scratch[kept..most]) {
                 Ok(0) => return Outcome::Ended(0),
                 Ok(count) => count,
                 Err(libc::EAGAIN) => return Outcome::Drained,
@@ -210,7 +229,7 @@ impl ReadHalf {
             self.rest.consume(kept);
             let end = kept + count;
             let outcome = self.decode_keeping(&scratch[..end]);
-            let filled = end == scratch.len();
+            let filled = end == most;
             match outcome {
                 Outcome::Drained if filled || self.body.is_some() => {}
                 other => return other,
@@ -288,23 +307,19 @@ impl ReadHalf {
     fn decode(&mut self, bytes: &[u8]) -> (usize, Outcome) {
         match &mut self.phase {
             Phase::Closed => (bytes.len(), Outcome::Drained),
-            Phase::Handshake(handshake) => match handshake.input(bytes) {
-                Ok((consumed, progress)) => {
-                    self.reply.append(handshake.output());
-                    match progress {
-                        Progress::NeedMore => (consumed, Outcome::Drained),
-                        Progress::Done(peer) => (consumed, Outcome::Ready(Box::new(peer))),
-                    }
+            Phase::Handshake(handshake) => {
+                let result = handshake.input(bytes);
+                self.reply.append(handshake.output());
+                match result {
+                    Ok((consumed, progress)) => (consumed, self.progressed(progress, bytes.len() - consumed)),
+                    Err(error) => (bytes.len(), Outcome::Broken(error)),
                 }
-                Err(error) => {
-                    self.reply.append(handshake.output());
-                    (bytes.len(), Outcome::Broken(error))
-                }
-            },
+            }
             Phase::Open => {
                 let mut position = 0;
                 let outcome = match self.framing {
                     Framing::Zmtp1 => self.decode_old_messages(bytes, &mut position),
+                    Framing::Zmtp3 if self.opener.is_some() => self.decode_sealed_messages(bytes, &mut position),
                     Framing::Zmtp2 | Framing::Zmtp3 => self.decode_messages(bytes, &mut position),
                 };
                 (position, outcome)
@@ -327,6 +342,8 @@ impl ReadHalf {
                 max_messages: room,
                 max_body: self.message_max,
                 large_threshold: DIRECT_BODY,
+                whole: self.message_limits,
+                begun: self.begun,
             };
             let found = match scan(&bytes[*position..], &limits) {
                 Ok(found) => found,
@@ -337,16 +354,14 @@ impl ReadHalf {
                 return Outcome::OutOfMemory;
             }
             *position += found.bytes;
+            self.begun = found.begun;
             match found.stop {
                 Stop::Limit => {}
                 Stop::Invalid(error) => return Outcome::Broken(error),
                 Stop::NeedMore | Stop::Incomplete(_) => return Outcome::Drained,
-                Stop::Large(header) => match BodyBuilder::new(header.body_len as usize) {
-                    Ok(builder) => {
-                        self.body = Some((builder, header.more));
-                        *position += header.header_len;
-                    }
-                    Err(_) => return Outcome::OutOfMemory,
+                Stop::Large(header) => match self.begin_body(header) {
+                    Ok(()) => *position += header.header_len,
+                    Err(outcome) => return outcome,
                 },
                 Stop::Command(header) => match self.command(header, &bytes[*position..]) {
                     Ok(0) => return Outcome::Drained,
@@ -401,7 +416,12 @@ impl ReadHalf {
         let Some(body) = bytes.get(header.header_len..end) else {
             return Ok(0);
         };
-        // As in libzmq, what is malformed or unknown is passed over.
+        self.obey(body)?;
+        Ok(end)
+    }
+
+    /// Does what a command says. As in libzmq, what is malformed or unknown is passed over.
+    fn obey(&mut self, body: &[u8]) -> Result<(), ProtocolError> {
         match parse_command(body) {
             Ok(Command::Ping { context, ttl_tenths }) => {
                 // One answer is enough for a peer that does not read them.
@@ -414,84 +434,20 @@ impl ReadHalf {
                     self.has_ttl_news = true;
                 }
             }
-            Ok(Command::Subscribe(topic)) if self.publishes => self.record(Record::Subscribe(copy(topic)?)),
-            Ok(Command::Cancel(topic)) if self.publishes => self.record(Record::Cancel(copy(topic)?)),
+            Ok(Command::Subscribe(topic)) if self.publishes => self.record(Record::Subscribe(copy(topic)?))?,
+            Ok(Command::Cancel(topic)) if self.publishes => self.record(Record::Cancel(copy(topic)?))?,
             _ => {}
         }
-        Ok(end)
+        Ok(())
     }
 
-    fn record(&mut self, record: Record) {
-        if let Some(lanes) = &self.lanes
-            && let Ok(pushed) = lanes.to_socket.push_records(|batch| batch.push_record(record))
-        {
-            self.has_news |= pushed.reader_waits;
+    /// Without memory for it the connection ends: a peer that comes back says everything again.
+    fn record(&mut self, record: Record) -> Result<(), ProtocolError> {
+        if let Some(lanes) = &self.lanes {
+            let pushed = lanes.to_socket.push_records(|batch| batch.push_record(record));
+            self.has_news |= pushed.map_err(|_| ProtocolError::NoMemory)?.reader_waits;
         }
-    }
-
-    /// Reads once, straight into the body in progress.
-    fn read_body(&mut self) -> Outcome {
-        let Some((body, _)) = &mut self.body else {
-            return Outcome::More;
-        };
-        if !body.is_complete() {
-            let Ok(window) = body.spare() else {
-                return Outcome::OutOfMemory;
-            };
-            match receive_now(self.fd, window) {
-                Ok(0) => return Outcome::Ended(0),
-                Ok(count) => body.advance(count),
-                Err(libc::EAGAIN) => return Outcome::Drained,
-                Err(errno) => return Outcome::Ended(errno),
-            }
-            self.hear();
-        }
-        match self.end_body() {
-            Ok(_) => Outcome::More,
-            Err(_) => Outcome::OutOfMemory,
-        }
-    }
-
-    /// Copies bytes into the body in progress, if there is one; what decoding has come to, unless it goes on behind that body.
-    fn go_on_with_body(&mut self, bytes: &[u8], position: &mut usize) -> Option<Outcome> {
-        self.body.as_ref()?;
-        *position += self.feed_body(&bytes[*position..]);
-        match self.end_body() {
-            Ok(true) => None,
-            Ok(false) => Some(Outcome::Drained),
-            Err(_) => Some(Outcome::OutOfMemory),
-        }
-    }
-
-    /// Copies bytes into the body in progress; how many.
-    fn feed_body(&mut self, bytes: &[u8]) -> usize {
-        let Some((body, _)) = &mut self.body else { return 0 };
-        let mut taken = 0;
-        while taken < bytes.len() && !body.is_complete() {
-            let Ok(window) = body.spare() else { break };
-            let count = window.len().min(bytes.len() - taken);
-            window[..count].copy_from_slice(&bytes[taken..taken + count]);
-            body.advance(count);
-            taken += count;
-        }
-        taken
-    }
-
-    /// Queues the body in progress if it is complete.
-    fn end_body(&mut self) -> Result<bool, Error> {
-        if !self.body.as_ref().is_some_and(|(body, _)| body.is_complete()) {
-            return Ok(false);
-        }
-        if let (Some((body, more)), Some(lanes)) = (self.body.take(), &self.lanes) {
-            self.staged.push_body(body.finish(), more)?;
-            if !more {
-                let staged = &mut self.staged;
-                let pushed = lanes.to_socket.push(|batch| batch.append(staged))?;
-                self.sent += 1;
-                self.has_news |= pushed.reader_waits;
-            }
-        }
-        Ok(true)
+        Ok(())
     }
 
     /// The socket read what was queued: what decoding the rest came to, if it was paused.
@@ -509,6 +465,13 @@ impl ReadHalf {
     /// is a new connection may not come to read the old one.
     pub(super) fn read_to_end(&mut self) {
         self.ends = true;
+    }
+
+    /// The connection is lost: what was read of it is decoded beyond the high-water mark.
+    pub(super) fn decode_to_end(&mut self) {
+        self.ends = true;
+        // What comes to light behind the last whole message changes nothing any more.
+        drop(self.resume());
     }
 
     /// Tells the socket what was queued, if it waits for that.

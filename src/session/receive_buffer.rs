@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
+use crate::sys::reserve;
 
 /// A caller reads this many bytes at once at first, and at most. Four times as many after a read that filled the room.
 const CALLER_BYTES_MIN: usize = 16 * 1024;
@@ -52,6 +53,7 @@ impl ReceiveBuffer {
         if self.bytes.len() - self.kept.end < more.len() {
             self.move_to_front();
             let missing = (self.kept.end + more.len()).saturating_sub(self.bytes.len());
+            reserve::spare()?;
             self.bytes.try_reserve(missing).map_err(|_| Error::NoMemory)?;
             self.bytes.truncate(self.kept.end);
             self.bytes.extend_from_slice(more);
@@ -72,6 +74,7 @@ impl ReceiveBuffer {
             let wanted = (4 * length)
                 .clamp(CALLER_BYTES_MIN, CALLER_BYTES_MAX)
                 .max(2 * self.kept.len());
+            reserve::spare()?;
             self.bytes
                 .try_reserve_exact(wanted - length)
                 .map_err(|_| Error::NoMemory)?;

@@ -4,19 +4,20 @@
 use std::net::Shutdown;
 use std::sync::Arc;
 
-use socket2::SockRef;
-
 use super::Session;
 use super::life::{Loss, READ, Stage, WRITE};
 use super::reader::{Outcome, READS_MAX};
 use crate::reactor::{Interest, Reactor};
+use crate::sys::net;
 
 impl Session {
     pub(super) fn readable(self: &Arc<Self>, reactor: &mut Reactor) {
         if !self.lease.is_the_reactors() {
             return;
         }
-        let mut scratch = reactor.take_scratch();
+        let Ok(mut scratch) = reactor.take_scratch() else {
+            return self.after_reading(reactor, Outcome::OutOfMemory);
+        };
         let outcome = self.reader.lock().read(&mut scratch, READS_MAX);
         reactor.return_scratch(scratch);
         self.after_reading(reactor, outcome);
@@ -46,11 +47,12 @@ impl Session {
                 self.writer.lock().push_control(&reply);
             }
             match outcome {
-                Outcome::Ready(peer) => {
-                    self.activate(reactor, &peer);
+                Outcome::Ready(peer, ciphers) => {
+                    self.activate(reactor, &peer, ciphers);
                     outcome = self.reader.lock().decode_rest();
                 }
                 Outcome::Drained | Outcome::More => {
+                    self.watch_cookie(reactor);
                     self.arm_read(reactor);
                     return self.end_if_drained(reactor);
                 }
@@ -61,6 +63,11 @@ impl Session {
                         reactor.cancel(token);
                     }
                     return;
+                }
+                Outcome::Ask(credentials) => return self.ask(reactor, credentials),
+                Outcome::Stalled(error) => {
+                    self.stall(reactor, error);
+                    return self.arm_read(reactor);
                 }
                 Outcome::Ended(errno) => return self.lose(reactor, Loss::Stream(errno)),
                 Outcome::Broken(error) => return self.lose(reactor, Loss::Protocol(error)),
@@ -91,7 +98,8 @@ impl Session {
             return;
         }
         life.operations += 1;
-        life.read = Some(if self.crowded {
+        // Shared buffers are for peers that were admitted.
+        life.read = Some(if self.crowded && life.stage == Stage::Open {
             reactor.receive(fd, self.clone(), READ)
         } else {
             reactor.poll(fd, Interest::Read, self.clone(), READ)
@@ -117,7 +125,7 @@ impl Session {
         // What the peer sent before it went is still worth reading. The end of the stream follows it for certain, also where the
         // peer has only given up reading.
         if let Some(fd) = &self.life.lock().fd {
-            drop(SockRef::from(fd).shutdown(Shutdown::Read));
+            net::shut_down(fd, Shutdown::Read);
         }
         self.reader.lock().read_to_end();
         self.lease.end();

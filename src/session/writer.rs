@@ -6,6 +6,8 @@
 //! taken and not completely sent stays here from the first byte of its first incomplete message, so that it can go out on the
 //! next connection.
 
+mod translation;
+
 use std::collections::VecDeque;
 use std::os::fd::RawFd;
 use std::sync::{Arc, Weak};
@@ -13,15 +15,14 @@ use std::sync::{Arc, Weak};
 use super::flush_duty::Writer;
 use super::reader::REPLY_MAX;
 use super::{Session, Settings, life};
-use crate::pipe::{Batch, Item, Lane, Peer, Record, Taken};
+use crate::pipe::{Batch, Item, Lane, Peer, Taken};
 use crate::reactor::driver::send_now;
 use crate::reactor::{Segment, SendBuffers};
+use crate::sys::counters::{Counter, count_many};
 use crate::sys::lock::Deferred;
 use crate::sys::{alarm, clock};
-use crate::zmtp::{self, Framing, decode_header, encode_cancel, encode_header, encode_old_header, encode_subscribe};
-
-/// So many bytes are translated at once.
-const TRANSLATED_BYTES: u64 = 64 * 1024;
+use crate::zmtp::{self, Framing, Sealer, decode_header, encode_header};
+use translation::{encode, seal_frames};
 
 /// What the write half is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,7 +74,9 @@ pub struct WriteHalf {
     raw: bool,
     /// How the peer of the open connection wants its frames.
     framing: Framing,
-    /// Raw and ZMTP 1.0: the positions in the outgoing buffers where messages end.
+    /// Encrypts what is sent.
+    sealer: Option<Sealer>,
+    /// Where frames are translated: the positions in the outgoing buffers where messages end.
     ends: VecDeque<u64>,
 }
 
@@ -122,6 +125,7 @@ impl WriteHalf {
             unfilled: 0,
             raw: settings.raw.is_some(),
             framing: Framing::Zmtp3,
+            sealer: None,
             ends: VecDeque::new(),
         }
     }
@@ -136,16 +140,23 @@ impl WriteHalf {
     }
 
     /// The handshake is done: messages may be sent.
-    pub(super) fn activate(&mut self, lane: Arc<Lane>, socket: Arc<dyn Peer>, peer: &zmtp::Peer) {
+    pub(super) fn activate(
+        &mut self,
+        lane: Arc<Lane>,
+        socket: Arc<dyn Peer>,
+        peer: &zmtp::Peer,
+        sealer: Option<Sealer>,
+    ) {
         self.lane = Some(lane);
         self.socket = Some(socket);
         self.minor = peer.minor;
         self.framing = peer.framing;
+        self.sealer = sealer;
         if self.is_translated() && !self.left_over.is_empty() {
             // It is in the framing of the connection before: its room is for others.
             self.left_over = SendBuffers::new();
             let lost = std::mem::take(&mut self.messages);
-            self.acknowledge(lost);
+            self.lose(lost);
         }
         self.phase = Phase::Open;
         self.flush();
@@ -156,43 +167,50 @@ impl WriteHalf {
         self.phase = Phase::Closed;
     }
 
-    /// The connection is gone. What the kernel did not take completely stays for the next one, if there may be one; the
-    /// number of messages that are lost otherwise is given back.
-    pub(super) fn close(&mut self, again: bool) -> u64 {
+    /// The connection is gone. What the kernel did not take completely stays for the next one, if there may be one.
+    pub(super) fn close(&mut self, again: bool) {
         self.phase = Phase::Closed;
         self.fd = -1;
         self.control.clear();
         self.ends.clear();
+        let is_translated = self.is_translated();
+        self.sealer = None;
         let outgoing = std::mem::take(&mut self.outgoing);
         let is_control = std::mem::take(&mut self.outgoing_is_control);
         if !(again && self.keeps) {
             let unfilled = std::mem::take(&mut self.unfilled);
             self.batch.clear();
             if again {
-                self.acknowledge(unfilled);
+                self.lose(unfilled);
             }
         }
-        if !(again && self.resends) || self.is_translated() {
+        if !(again && self.resends) || is_translated {
             self.left_over = SendBuffers::new();
             let lost = std::mem::take(&mut self.messages);
             // A pipe that goes on has room for others in their place.
             if again {
-                self.acknowledge(lost);
+                self.lose(lost);
             }
-            return lost;
+            return;
         }
         if !is_control && !outgoing.is_empty() {
             self.left_over = outgoing;
             self.left_over.rewind();
         }
-        0
     }
 
     /// Queues protocol bytes; they go out between messages, before any that is not yet taken.
     /// With many of them waiting already a peer that reads nothing gets no more.
     pub(super) fn push_control(&mut self, bytes: &[u8]) {
         if self.control.len() < REPLY_MAX {
-            self.control.extend_from_slice(bytes);
+            match &mut self.sealer {
+                None => self.control.extend_from_slice(bytes),
+                Some(sealer) => {
+                    if seal_frames(sealer, bytes, &mut self.control).is_err() {
+                        return self.break_off();
+                    }
+                }
+            }
         }
         self.flush();
     }
@@ -209,6 +227,11 @@ impl WriteHalf {
         self.unfilled > 0
             || !self.left_over.is_empty()
             || (self.in_flight || !self.outgoing.is_empty()) && !self.outgoing_is_control
+    }
+
+    /// How many messages the kernel has not taken completely.
+    pub(super) fn unsent(&self) -> u64 {
+        self.messages + self.unfilled
     }
 
     /// Writes until nothing is left or the kernel takes no more; then the reactor goes on, unless a caller does before.
@@ -315,9 +338,15 @@ impl WriteHalf {
         }
     }
 
-    /// Whether what is sent is not what is in the lane.
-    fn is_translated(&self) -> bool {
-        self.raw || self.framing == Framing::Zmtp1
+    /// So many messages go nowhere: the lane has room for others in their place.
+    fn lose(&self, messages: u64) {
+        count_many(Counter::Lost, messages);
+        if messages > 0
+            && let (Some(lane), Some(socket)) = (&self.lane, &self.socket)
+            && lane.lose(messages)
+        {
+            socket.writable();
+        }
     }
 
     /// Counts the messages that are sent completely, and releases them.
@@ -341,19 +370,6 @@ impl WriteHalf {
         self.walked = boundary;
         self.outgoing.release_to(boundary);
         whole.min(self.messages)
-    }
-
-    /// As [`WriteHalf::walk`] where frames are not those of the lane.
-    fn walk_translated(&mut self) -> u64 {
-        let sent = self.outgoing.position();
-        let mut whole = 0;
-        while let Some(end) = self.ends.front().copied().filter(|end| *end <= sent) {
-            self.ends.pop_front();
-            self.walked = end;
-            whole += 1;
-        }
-        self.outgoing.release_to(self.walked);
-        whole
     }
 
     /// Makes sure that there is something in the outgoing buffers, if anything is to be sent.
@@ -408,106 +424,10 @@ impl WriteHalf {
         !self.outgoing.is_empty()
     }
 
-    /// Puts frames of the batch into the outgoing buffers, which are empty, without headers or with those of ZMTP 1.0: not many more
-    /// than the kernel takes, because they are lost with the connection.
-    fn fill_translated(&mut self) {
-        let start = self.outgoing.position();
-        let mut end = start;
-        // What is left begins with a whole message: it may go out on another connection.
-        let mut in_message = false;
-        while (in_message || end - start < TRANSLATED_BYTES)
-            && let Some(item) = self.batch.pop()
-        {
-            match item {
-                Item::Bytes(frames) => {
-                    let taken = self.push_translated(&frames, &mut end, start + TRANSLATED_BYTES, &mut in_message);
-                    if (1..frames.len()).contains(&taken) {
-                        self.batch.put_back(Item::Bytes(frames[taken..].to_vec()));
-                    }
-                    self.batch.recycle(frames);
-                }
-                Item::Body(body, more) => {
-                    let header = self.header(more, body.len());
-                    end += (header.len() + body.len()) as u64;
-                    self.outgoing.push(Segment::Bytes(header));
-                    self.outgoing.push(Segment::Body(body));
-                    if !more {
-                        self.ends.push_back(end);
-                    }
-                    in_message = more;
-                }
-                Item::Run(frames) => {
-                    let taken = self.push_translated(&frames, &mut end, start + TRANSLATED_BYTES, &mut in_message);
-                    if (1..frames.len()).contains(&taken) {
-                        self.batch.put_back(Item::Bytes(frames[taken..].to_vec()));
-                    }
-                }
-                Item::Record(record) if !self.raw => {
-                    // No message that counts.
-                    if let Some(frame) = encode(record, 0) {
-                        let counted = self.ends.len();
-                        self.push_translated(&frame, &mut end, u64::MAX, &mut in_message);
-                        self.ends.truncate(counted);
-                    }
-                }
-                Item::Record(_) => {}
-            }
-        }
-        let filled = (self.ends.len() as u64).min(self.unfilled);
-        self.unfilled -= filled;
-        self.messages += filled;
-        if self.batch.is_empty() {
-            self.messages += std::mem::take(&mut self.unfilled);
-            self.batch.clear();
-        }
-    }
-
-    /// Frames of ZMTP 3, to the end of the message that reaches the position `most`, if one does: how many bytes of them.
-    fn push_translated(&mut self, frames: &[u8], end: &mut u64, most: u64, in_message: &mut bool) -> usize {
-        let mut translated = Vec::with_capacity(frames.len());
-        let mut rest = frames;
-        while (*in_message || *end < most)
-            && let Ok(Some(header)) = decode_header(rest)
-        {
-            let (body, next) = rest[header.header_len..].split_at(header.body_len as usize);
-            let before = translated.len();
-            translated.extend_from_slice(&self.header(header.more, body.len()));
-            translated.extend_from_slice(body);
-            *end += (translated.len() - before) as u64;
-            if !header.more {
-                self.ends.push_back(*end);
-            }
-            *in_message = header.more;
-            rest = next;
-        }
-        self.outgoing.push(Segment::Bytes(translated));
-        frames.len() - rest.len()
-    }
-
-    /// The header of a frame as the peer has it.
-    fn header(&self, more: bool, body_len: usize) -> Vec<u8> {
-        if self.raw {
-            return Vec::new();
-        }
-        let (header, header_len) = encode_old_header(more, body_len);
-        header[..header_len].to_vec()
-    }
-
     fn call(&self, what: u32) {
         if let Some(session) = self.session.upgrade() {
             let command = life::of_connection(what, self.connection);
             session.link.clone().call(session, command);
         }
     }
-}
-
-/// A record in the peer's version of the protocol.
-fn encode(record: Record, minor: u8) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    match record {
-        Record::Subscribe(topic) => encode_subscribe(&mut bytes, &topic, minor),
-        Record::Cancel(topic) => encode_cancel(&mut bytes, &topic, minor),
-        Record::RoutingId(_) | Record::Peer(_) => return None,
-    }
-    Some(bytes)
 }

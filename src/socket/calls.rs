@@ -7,7 +7,7 @@ use super::{Socket, left_behind};
 use crate::constants::{ZMQ_DONTWAIT, ZMQ_POLLIN, ZMQ_POLLOUT, ZMQ_SNDMORE};
 use crate::error::{Error, Result};
 use crate::handle::{Guard, Reference};
-use crate::message::Metadata;
+use crate::message::{Message, Metadata};
 use crate::options::Opt;
 use crate::pipe::{Credit, Lease, Payload, Target};
 use crate::sys::waiter::Waiter;
@@ -83,6 +83,31 @@ pub fn send(socket: Reference<Socket>, payload: Payload<'_>, flags: i32) -> Resu
 /// As [`send`], through the socket locked already or not.
 pub fn go_on(socket: Reference<Socket>, locked: Option<Guard<Socket>>, payload: Payload<'_>, flags: i32) -> Result<()> {
     let more = flags & ZMQ_SNDMORE != 0;
+    send_with(socket, locked, flags, |socket, credit| {
+        socket.send_now(payload, more, credit)
+    })
+}
+
+/// Sends several parts, of one message if the flags say so; no other thread's come between those.
+pub fn send_parts(socket: Reference<Socket>, parts: &[&[u8]], flags: i32) -> Result<()> {
+    let mut left = parts;
+    send_with(socket, None, flags, |socket, credit| {
+        while let Some((part, rest)) = left.split_first() {
+            let more = flags & ZMQ_SNDMORE != 0 && !rest.is_empty();
+            socket.send_now(Payload::Bytes(part), more, credit)?;
+            left = rest;
+        }
+        Ok(())
+    })
+}
+
+#[inline(always)]
+fn send_with(
+    socket: Reference<Socket>,
+    locked: Option<Guard<Socket>>,
+    flags: i32,
+    mut send: impl FnMut(&mut Socket, Credit) -> Result<()>,
+) -> Result<()> {
     let mut guard = match locked {
         Some(guard) => guard,
         None => socket.lock().ok_or(Error::NotSocket)?,
@@ -98,7 +123,7 @@ pub fn go_on(socket: Reference<Socket>, locked: Option<Guard<Socket>>, payload: 
     } else {
         Credit::Fresh
     };
-    match guard.send_now(payload, more, credit) {
+    match send(&mut guard, credit) {
         Err(Error::Again) if time != 0 => {}
         Err(Error::Again) => {
             guard.pipes.flush();
@@ -107,9 +132,7 @@ pub fn go_on(socket: Reference<Socket>, locked: Option<Guard<Socket>>, payload: 
         }
         result => return result,
     }
-    wait(socket, guard, time, ZMQ_POLLOUT, |socket| {
-        socket.send_now(payload, more, Credit::Fresh)
-    })
+    wait(socket, guard, time, ZMQ_POLLOUT, |socket| send(socket, Credit::Fresh))
 }
 
 /// Receives one part (zmq_recv(3)): whether its message goes on.
@@ -124,6 +147,32 @@ pub fn receive_on(
     target: &mut Target<'_>,
     flags: i32,
 ) -> Result<bool> {
+    receive_with(socket, locked, flags, |socket| socket.receive_now(target))
+}
+
+/// Receives the parts of a message, so many at most; no other thread gets some of those.
+pub fn receive_parts(socket: Reference<Socket>, most: usize, flags: i32) -> Result<Vec<Message>> {
+    let mut parts = Vec::new();
+    receive_with(socket, None, flags, |socket| {
+        let mut more = true;
+        while more && parts.len() < most {
+            parts.try_reserve(1).map_err(|_| Error::NoMemory)?;
+            let mut part = Message::new();
+            more = socket.receive_now(&mut Target::Message(&mut part))?;
+            parts.push(part);
+        }
+        Ok(())
+    })?;
+    Ok(parts)
+}
+
+#[inline(always)]
+fn receive_with<R>(
+    socket: Reference<Socket>,
+    locked: Option<Guard<Socket>>,
+    flags: i32,
+    mut receive: impl FnMut(&mut Socket) -> Result<R>,
+) -> Result<R> {
     let mut guard = match locked {
         Some(guard) => guard,
         None => socket.lock().ok_or(Error::NotSocket)?,
@@ -133,22 +182,22 @@ pub fn receive_on(
     } else {
         guard.options.int(Opt::RcvTimeo)
     };
-    match guard.receive_now(target) {
+    match receive(&mut guard) {
         Err(Error::Again) if time != 0 => {}
         Err(Error::Again) => {
             guard.pipes.flush();
             guard.heard = true;
             if guard.refresh()
-                && let Ok(more) = guard.receive_now(target)
+                && let Ok(received) = receive(&mut guard)
             {
-                return Ok(more);
+                return Ok(received);
             }
             guard.reported_none(ZMQ_POLLIN);
             return Err(Error::Again);
         }
         result => return result,
     }
-    wait(socket, guard, time, ZMQ_POLLIN, |socket| socket.receive_now(target))
+    wait(socket, guard, time, ZMQ_POLLIN, receive)
 }
 
 /// Calls again whenever the socket has changed, for `time` milliseconds (-1: without limit).

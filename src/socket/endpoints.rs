@@ -4,16 +4,24 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use crossbeam_channel::Receiver;
 
 use super::{Face, Socket, type_name};
 use crate::constants::*;
 use crate::context::{Context, InprocSide};
 use crate::error::{Error, Result};
 use crate::options::{Opt, Options};
+use crate::pipe::PeerInfo;
 use crate::reactor::Link;
-use crate::session::{Destination, Event, Heartbeats, Listener, Owner, Raw, Session, Settings, least_loaded};
-use crate::transport::{self, Endpoint, Keepalive, SocketSettings, ipc, tcp};
+use crate::session::{Destination, Event, Heartbeats, Listener, Owner, Raw, Session, Settings, Zap, least_loaded};
+#[cfg(feature = "gssapi")]
+use crate::sys::gssapi::{NameType, Principal};
+use crate::sys::memory;
+use crate::sys::promise::Awaited;
+use crate::sys::reserve;
+use crate::transport::{self, Endpoint, Keepalive, Proxy, Refusal, SocketSettings, ipc, tcp};
+use crate::zmtp::{CurveClient, CurveServer, MessageLimits, Security};
+#[cfg(feature = "gssapi")]
+use crate::zmtp::{GssapiClient, GssapiServer};
 
 /// One bind or connect.
 struct Entry {
@@ -23,10 +31,20 @@ struct Entry {
 }
 
 enum Kind {
-    Listener(Arc<Listener>, Receiver<()>, Option<ipc::TemporaryPath>),
+    Listener(Arc<Listener>, Awaited<()>, Option<ipc::TemporaryPath>),
     Session(Arc<Session>),
     InprocName(Vec<u8>),
     InprocConnection(u64),
+}
+
+impl Kind {
+    fn is_bind(&self) -> bool {
+        matches!(self, Kind::Listener(..) | Kind::InprocName(_))
+    }
+
+    fn is_connection(&self) -> bool {
+        matches!(self, Kind::Session(_) | Kind::InprocConnection(_))
+    }
 }
 
 /// The endpoints of a socket.
@@ -38,13 +56,17 @@ pub(super) struct Endpoints {
 }
 
 /// Listeners that are being closed.
-pub(crate) struct Closing(Vec<Receiver<()>>);
+pub(crate) struct Closing(Vec<Awaited<()>>);
 
 impl Closing {
     /// Until their descriptors are closed.
     pub(crate) fn wait(self) {
-        for receiver in self.0 {
-            let _ = receiver.recv();
+        for closed in self.0 {
+            #[cfg(test)]
+            if crate::sys::simulation::wait_until(|| closed.is_settled()).is_some() {
+                continue;
+            }
+            closed.wait();
         }
     }
 }
@@ -53,6 +75,7 @@ impl Socket {
     /// zmq_bind(3).
     pub(crate) fn bind(&mut self, address: &[u8]) -> Result<()> {
         self.check()?;
+        reserve::spare()?;
         let parsed = Endpoint::parse(address)?;
         if let Endpoint::Inproc(name) = parsed {
             self.context.names.bind(&name, self.inproc_side())?;
@@ -63,9 +86,9 @@ impl Socket {
         let links = self.links()?;
         let listening = match self.listen(&parsed) {
             Ok(listening) => listening,
-            Err(error) => {
-                self.report_failed_bind(address, &parsed, &error);
-                return Err(error);
+            Err(refusal) => {
+                self.report_failed_bind(address, &parsed, &refusal);
+                return Err(refusal.error);
             }
         };
         let name = listening.endpoint;
@@ -94,12 +117,12 @@ impl Socket {
     }
 
     /// As libzmq has it: the descriptor is closed, if there was one, which over tcp had no name yet; and the address has no transport.
-    fn report_failed_bind(&self, address: &[u8], parsed: &Endpoint, error: &Error) {
+    fn report_failed_bind(&self, address: &[u8], parsed: &Endpoint, refusal: &Refusal) {
         let is_tcp = matches!(parsed, Endpoint::Tcp(_));
-        if !matches!(error, Error::NoDevice) {
+        if let Some(descriptor) = refusal.closed {
             self.shared.report(Event {
                 kind: ZMQ_EVENT_CLOSED,
-                value: -1,
+                value: descriptor,
                 endpoint: if is_tcp { Vec::new() } else { address.to_owned() },
             });
         }
@@ -109,23 +132,25 @@ impl Socket {
             .map_or(0, |at| at + 3);
         self.shared.report(Event {
             kind: ZMQ_EVENT_BIND_FAILED,
-            value: error.errno(),
+            value: refusal.error.errno(),
             endpoint: address[transport..].to_owned(),
         });
     }
 
-    fn listen(&self, endpoint: &Endpoint) -> Result<transport::Listener> {
+    fn listen(&self, endpoint: &Endpoint) -> std::result::Result<transport::Listener, Refusal> {
         let settings = socket_settings(&self.options);
         match endpoint {
             Endpoint::Tcp(address) => tcp::listen(address.bind_address(settings.ipv6)?, &settings),
             Endpoint::Ipc(address) => ipc::listen(address, &settings),
-            Endpoint::Inproc(_) => Err(Error::Invalid),
+            Endpoint::Inproc(_) => Err(Error::Invalid.into()),
         }
     }
 
     /// zmq_connect(3).
     pub(crate) fn connect(&mut self, address: &[u8]) -> Result<()> {
         self.check()?;
+        reserve::spare()?;
+        self.reserve_pipe()?;
         let destination = match Endpoint::parse(address)? {
             Endpoint::Inproc(name) => {
                 let (id, end) = self.context.names.connect(&name, self.inproc_side());
@@ -169,39 +194,36 @@ impl Socket {
     pub(crate) fn unbind(&mut self, address: &[u8]) -> Result<Closing> {
         self.check()?;
         let parsed = Endpoint::parse(address)?;
-        let place = self.find_endpoint(address, &parsed, |kind| {
-            matches!(kind, Kind::Listener(..) | Kind::InprocName(_))
-        })?;
-        let entry = self.endpoints.entries.remove(place);
-        match entry.kind {
-            Kind::InprocName(name) => self
-                .context
-                .names
-                .unbind(&name, self.shared.id)
-                .map(|()| Closing(Vec::new())),
-            Kind::Listener(listener, hears, unlink) => {
-                drop(unlink);
-                let linger_ms = self.options.int(Opt::Linger);
-                self.pipes.flush();
-                // What arrived stays readable: each pipe goes once it is read.
-                listener.close(linger_ms);
-                Ok(Closing(vec![hears]))
+        let place = self.find_endpoint(address, &parsed, Kind::is_bind)?;
+        let name = self.endpoints.entries[place].name.clone();
+        let linger_ms = self.options.int(Opt::Linger);
+        let mut closing = Vec::new();
+        // All binds to an endpoint end together: a path can be bound several times.
+        while let Some(kind) = self.endpoints.take(&name, Kind::is_bind) {
+            match kind {
+                Kind::InprocName(name) => self.context.names.unbind(&name, self.shared.id)?,
+                Kind::Listener(listener, hears, unlink) => {
+                    drop(unlink);
+                    self.pipes.flush();
+                    // What arrived stays readable: each pipe goes once it is read.
+                    listener.close(linger_ms);
+                    closing.push(hears);
+                }
+                _ => {}
             }
-            _ => Err(Error::NoEntry),
         }
+        Ok(Closing(closing))
     }
 
     /// zmq_disconnect(3): what is queued is still sent, within linger.
     pub(crate) fn disconnect(&mut self, address: &[u8]) -> Result<Closing> {
         self.check()?;
         let parsed = Endpoint::parse(address)?;
-        let place = self.find_endpoint(address, &parsed, |kind| {
-            matches!(kind, Kind::Session(_) | Kind::InprocConnection(_))
-        })?;
+        let place = self.find_endpoint(address, &parsed, Kind::is_connection)?;
         let name = self.endpoints.entries[place].name.clone();
         let linger_ms = self.options.int(Opt::Linger);
         // All connections to an endpoint end together.
-        while let Some(kind) = self.endpoints.take_connection(&name) {
+        while let Some(kind) = self.endpoints.take(&name, Kind::is_connection) {
             match kind {
                 Kind::Session(session) => self.end_session(&session, linger_ms),
                 Kind::InprocConnection(id) => self.end_inproc(id, linger_ms),
@@ -213,7 +235,7 @@ impl Socket {
     }
 
     fn end_inproc(&mut self, id: u64, linger_ms: i32) {
-        self.context.names.forget(id);
+        self.context.names.abandon(id);
         if let Some(&pipe) = self.by_connection.get(&id) {
             self.detach(pipe, linger_ms);
         }
@@ -277,19 +299,23 @@ impl Endpoints {
         place.ok_or(Error::NoEntry)
     }
 
-    fn take_connection(&mut self, name: &[u8]) -> Option<Kind> {
-        let connects = |kind: &Kind| matches!(kind, Kind::Session(_) | Kind::InprocConnection(_));
-        let place = self
-            .entries
-            .iter()
-            .position(|entry| connects(&entry.kind) && entry.name == name)?;
-        Some(self.entries.swap_remove(place).kind)
+    fn take(&mut self, name: &[u8], fits: impl Fn(&Kind) -> bool) -> Option<Kind> {
+        let place = self.find(name, fits).ok()?;
+        Some(self.entries.remove(place).kind)
     }
 
     /// A session is over by itself.
     pub(super) fn forget(&mut self, connection: u64) {
         self.entries
             .retain(|entry| !matches!(&entry.kind, Kind::Session(session) if session.id() == connection));
+    }
+
+    /// Who is being connected to, but for those of these numbers.
+    pub(super) fn sessions_but(&self, known: impl Fn(u64) -> bool) -> impl Iterator<Item = PeerInfo> {
+        self.entries.iter().filter_map(move |entry| match &entry.kind {
+            Kind::Session(session) if !known(session.id()) => Some(session.info()),
+            _ => None,
+        })
     }
 
     pub(super) fn close_listeners(&mut self, linger_ms: i32) -> Closing {
@@ -340,6 +366,10 @@ fn conflates(socket_type: i32) -> bool {
     matches!(socket_type, ZMQ_PULL | ZMQ_PUSH | ZMQ_SUB | ZMQ_PUB | ZMQ_DEALER)
 }
 
+/// Bits of ZMQ_RECONNECT_STOP.
+const STOP_WHEN_REFUSED: i32 = 1;
+const STOP_WHEN_HANDSHAKE_FAILS: i32 = 2;
+
 /// What connections made from now on need to know of the options.
 fn settings(options: &Options) -> Settings {
     let socket_type = options.socket_type();
@@ -358,14 +388,93 @@ fn settings(options: &Options) -> Settings {
         receive_limit: milliseconds(Opt::RcvHwm),
         conflate: options.flag(Opt::Conflate) && conflates(socket_type),
         message_max: u64::try_from(options.int64(Opt::MaxMsgSize)).ok(),
+        message_limits: message_limits(options),
+        handshakes_max: options.int(Opt::MaxHandshakes) as u32,
         handshake_ms: milliseconds(Opt::HandshakeIvl),
         connect_ms: milliseconds(Opt::ConnectTimeout),
         reconnect_ms: u32::try_from(options.int(Opt::ReconnectIvl)).ok(),
         reconnect_max_ms: milliseconds(Opt::ReconnectIvlMax),
+        stops_when_refused: options.int(Opt::ReconnectStop) & STOP_WHEN_REFUSED != 0,
+        stops_when_handshake_fails: options.int(Opt::ReconnectStop) & STOP_WHEN_HANDSHAKE_FAILS != 0,
         heartbeats: heartbeats(options),
         immediate: options.flag(Opt::Immediate),
+        security: security(options),
+        zap: Zap {
+            domain: options.bytes(Opt::ZapDomain).cloned().unwrap_or_default(),
+            is_enforced: options.flag(Opt::ZapEnforceDomain),
+        },
+        proxy: proxy(options),
         socket: socket_settings(options),
     }
+}
+
+/// What one message may have as a whole, where the peer is not of this process.
+fn message_limits(options: &Options) -> MessageLimits {
+    let unless_zero = |limit| if limit == 0 { u64::MAX } else { limit };
+    let bytes = u64::try_from(options.int64(Opt::MaxMessageBytes));
+    MessageLimits {
+        parts: unless_zero(options.int64(Opt::MaxMessageParts) as u64),
+        bytes: unless_zero(bytes.unwrap_or_else(|_| memory::total_bytes() / 2)),
+    }
+}
+
+/// The proxy of connections over tcp that are made from now on.
+fn proxy(options: &Options) -> Option<Proxy> {
+    let text = |opt| options.bytes(opt).cloned().unwrap_or_default();
+    let proxy = Proxy {
+        text: text(Opt::SocksProxy),
+        username: text(Opt::SocksUsername),
+        password: text(Opt::SocksPassword),
+    };
+    (!proxy.text.is_empty()).then_some(proxy)
+}
+
+/// The mechanism of connections made from now on, with its keys.
+fn security(options: &Options) -> Security {
+    let text = |opt| options.bytes(opt).cloned().unwrap_or_default();
+    match options.int(Opt::Mechanism) {
+        ZMQ_PLAIN if options.is_server_of(ZMQ_PLAIN) => Security::PlainServer,
+        ZMQ_PLAIN => Security::PlainClient {
+            username: text(Opt::PlainUsername),
+            password: text(Opt::PlainPassword),
+        },
+        ZMQ_CURVE if options.is_server_of(ZMQ_CURVE) => Security::CurveServer(Arc::new(CurveServer {
+            secret: options.key(Opt::CurveSecretKey),
+        })),
+        ZMQ_CURVE => Security::CurveClient(Arc::new(CurveClient {
+            public: **options.key(Opt::CurvePublicKey),
+            secret: options.key(Opt::CurveSecretKey),
+            server: **options.key(Opt::CurveServerKey),
+        })),
+        #[cfg(feature = "gssapi")]
+        ZMQ_GSSAPI if options.is_server_of(ZMQ_GSSAPI) => Security::GssapiServer(Arc::new(GssapiServer {
+            own: principal(options, Opt::GssapiPrincipal, Opt::GssapiPrincipalNametype),
+            is_clear: options.flag(Opt::GssapiPlaintext),
+        })),
+        #[cfg(feature = "gssapi")]
+        ZMQ_GSSAPI => Security::GssapiClient(Arc::new(GssapiClient {
+            own: principal(options, Opt::GssapiPrincipal, Opt::GssapiPrincipalNametype),
+            service: principal(options, Opt::GssapiServicePrincipal, Opt::GssapiServiceNametype),
+            is_clear: options.flag(Opt::GssapiPlaintext),
+        })),
+        _ => Security::Null,
+    }
+}
+
+/// The principal that two options name. The name ends with its first NUL.
+#[cfg(feature = "gssapi")]
+fn principal(options: &Options, name: Opt, name_type: Opt) -> Option<Principal> {
+    let text = options.bytes(name)?;
+    let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
+    let name_type = match options.int(name_type) {
+        ZMQ_GSSAPI_NT_USER_NAME => NameType::User,
+        ZMQ_GSSAPI_NT_KRB5_PRINCIPAL => NameType::Kerberos,
+        _ => NameType::HostBased,
+    };
+    Some(Principal {
+        name: text.slice(..end),
+        name_type,
+    })
 }
 
 fn heartbeats(options: &Options) -> Heartbeats {

@@ -16,15 +16,17 @@ mod parts;
 mod poll;
 mod proxy;
 mod readiness;
+mod stats;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
-pub use calls::{Begun, begin_receive, begin_send, go_on, receive, receive_on, send};
+pub use calls::{Begun, begin_receive, begin_send, go_on, receive_on, receive_parts, send, send_parts};
 pub(crate) use endpoints::Closing;
 pub use poll::{PollItem, poll};
 pub use proxy::proxy;
+pub use stats::{PeerStats, Stats};
 
 use crate::constants::*;
 use crate::context::{Context, Member};
@@ -32,15 +34,18 @@ use crate::error::{Error, Result};
 use crate::handle::{Handle, Reference, Region, Table};
 use crate::options::{ContextOpt, Opt, Options, ROWS};
 use crate::pattern::{self, Pattern, PipeId, Pipes};
-use crate::pipe::{End, Peer};
-use crate::session::{Crowd, Event, Owner, next_id};
+use crate::pipe::{End, Peer, PeerInfo, PeerState};
+use crate::session::{Answer, Asked, Crowd, Event, Owner, Session, next_id};
 use crate::sys::lock::Deferred;
 use crate::sys::mutex::Mutex;
 use crate::sys::waiter::{Waiter, Wakes};
+use crate::zmtp::zap;
+use bytes::Bytes;
 use endpoints::Endpoints;
 use leases::Leases;
 use monitor::{Monitor, Report};
 use readiness::Readiness;
+use stats::Connections;
 
 /// The sockets that C programs hold handles of.
 pub static SOCKETS: Table<Socket> = Table::new(Region::Sockets);
@@ -101,6 +106,8 @@ pub struct Socket {
 /// What others hold of a socket.
 pub struct Shared {
     id: u64,
+    /// ZMTP's name of it.
+    socket_type: &'static str,
     context: Arc<Context>,
     reference: OnceLock<Reference<Socket>>,
     /// `None`: the socket is closed.
@@ -110,6 +117,8 @@ pub struct Shared {
     crowd: OnceLock<Arc<Crowd>>,
     monitor: Mutex<Option<Monitor>>,
     monitored: AtomicBool,
+    type_name: &'static str,
+    connections: Connections,
 }
 
 /// zmq_socket(3).
@@ -119,6 +128,7 @@ pub fn open(context: &Arc<Context>, socket_type: i32) -> Result<Handle> {
     let pattern = pattern::new(socket_type, context.next_seed())?;
     let shared = Arc::new(Shared {
         id: next_id(),
+        socket_type: type_name(socket_type),
         context: context.clone(),
         reference: OnceLock::new(),
         inbox: Mutex::new(Some(Vec::new())),
@@ -126,6 +136,8 @@ pub fn open(context: &Arc<Context>, socket_type: i32) -> Result<Handle> {
         crowd: OnceLock::new(),
         monitor: Mutex::new(None),
         monitored: AtomicBool::new(false),
+        type_name: type_name(socket_type),
+        connections: Connections::default(),
     });
     let weak = Arc::downgrade(&shared);
     context.join(shared.id, weak)?;
@@ -203,15 +215,13 @@ impl Socket {
         self.endpoints.leave_names(&self.context, self.shared.id);
         let ids: Vec<PipeId> = self.pipes.ids().collect();
         for id in ids {
-            if let Some(mut end) = self.pipes.remove(id) {
-                end.flush();
-                end.close(linger_ms);
-            }
+            self.pipes.close(id, linger_ms);
         }
         self.endpoints.close_sessions(linger_ms);
         if let Some(crowd) = self.shared.crowd.get() {
             crowd.close();
         }
+        self.reports.give_up();
         self.readiness.wake_all();
         closing.wait();
         // The monitor hears of the closed listeners before it ends.
@@ -249,8 +259,23 @@ impl Socket {
         }
     }
 
-    /// Adds a pipe to the pattern.
-    fn attach(&mut self, connection: u64, end: End, initiated: bool) {
+    /// Errors: `NoMemory` where there is none for one more pipe.
+    fn reserve_pipe(&mut self) -> Result<()> {
+        let tables = self.by_connection.try_reserve(1);
+        tables
+            .and_then(|()| self.connections.try_reserve(1))
+            .map_err(|_| Error::NoMemory)?;
+        self.pipes.reserve()
+    }
+
+    /// Adds a pipe to the pattern. Without memory for it the connection ends.
+    fn attach(&mut self, connection: u64, mut end: End, initiated: bool) {
+        if self.reserve_pipe().is_err() {
+            return end.close(0);
+        }
+        if !end.is_connection() {
+            self.shared.connections.established(false);
+        }
         let id = self.pipes.insert(end);
         self.by_connection.insert(connection, id);
         self.connections.insert(id, connection);
@@ -275,13 +300,13 @@ impl Socket {
     fn detach(&mut self, id: PipeId, linger_ms: i32) {
         self.pattern.ended(&mut self.pipes, id);
         self.ending.retain(|ending| *ending != id);
-        if let Some(connection) = self.connections.remove(&id) {
+        // Under ZMQ_IMMEDIATE the connection may have its next pipe before this one is read.
+        if let Some(connection) = self.connections.remove(&id)
+            && self.by_connection.get(&connection) == Some(&id)
+        {
             self.by_connection.remove(&connection);
         }
-        if let Some(mut end) = self.pipes.remove(id) {
-            end.flush();
-            end.close(linger_ms);
-        }
+        self.pipes.close(id, linger_ms);
     }
 
     /// A pipe whose other end is closed takes no more messages, and goes when it is read.
@@ -417,6 +442,10 @@ impl Member for Shared {
     fn terminate(&self) {
         self.post(Note::Terminate);
     }
+
+    fn socket_type(&self) -> &'static str {
+        self.socket_type
+    }
 }
 
 /// A socket, as its connections and inproc peers see it.
@@ -445,17 +474,29 @@ impl Owner for Face {
         self.0.post(Note::Connected(connection));
     }
 
-    fn started(&self) {
-        self.0.context.connection_made();
+    fn established(&self, again: bool) {
+        self.0.connections.established(again);
+    }
+
+    fn lost(&self, unconfirmed_bytes: u64) {
+        self.0.connections.lost(unconfirmed_bytes);
+    }
+
+    fn started(&self, id: u64, session: Weak<Session>) {
+        self.0.context.connection_made(id, session);
     }
 
     fn finished(&self, connection: u64) {
         self.0.post(Note::Finished(connection));
-        self.0.context.connection_ended();
+        self.0.context.connection_ended(connection);
     }
 
     fn event(&self, event: Event) {
         self.0.report(event);
+    }
+
+    fn ask(&self, frames: &[Bytes], answer: Answer) -> Option<Asked> {
+        self.0.context.names.ask(zap::ENDPOINT, frames, answer)
     }
 }
 
@@ -486,6 +527,15 @@ impl Peer for Notifier {
 
     fn remind(&self) {
         self.shared.post(Note::Flush);
+    }
+
+    fn info(&self) -> PeerInfo {
+        PeerInfo {
+            state: PeerState::Ready,
+            socket_type: Bytes::from_static(self.shared.type_name.as_bytes()),
+            connections: 1,
+            ..PeerInfo::default()
+        }
     }
 
     fn closed(&self, _linger_ms: i32) {

@@ -1,12 +1,12 @@
 //! zmq_socket_monitor(3): events of a socket as messages of a PAIR socket of its own, bound to an inproc name.
 //!
 //! A reader that is slow, gone or not yet there never holds anything up: reports wait in a bounded backlog, and what does not
-//! fit is dropped.
+//! fit is dropped and counted.
 
 use std::collections::VecDeque;
 use std::ffi::c_void;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Note, SOCKETS, Shared, Socket, close, open};
 use crate::constants::*;
@@ -31,12 +31,30 @@ pub(super) struct Report([Vec<u8>; 2]);
 
 /// Reports that wait for the reader.
 #[derive(Default)]
-pub(super) struct Backlog(VecDeque<Report>);
+pub(super) struct Backlog {
+    reports: VecDeque<Report>,
+    /// Where those are counted that no reader gets.
+    unheard: Option<Arc<AtomicU64>>,
+}
 
 impl Backlog {
     pub(super) fn push(&mut self, report: Report) {
-        if self.0.len() < REPORTS_MAX {
-            self.0.push_back(report);
+        if self.reports.len() < REPORTS_MAX {
+            self.reports.push_back(report);
+        } else {
+            self.count_unheard(1);
+        }
+    }
+
+    /// The reader that has not come by now will not.
+    pub(super) fn give_up(&mut self) {
+        let left = self.reports.drain(..).count();
+        self.count_unheard(left as u64);
+    }
+
+    fn count_unheard(&self, reports: u64) {
+        if let Some(unheard) = &self.unheard {
+            unheard.fetch_add(reports, Ordering::Relaxed);
         }
     }
 }
@@ -57,7 +75,7 @@ impl Shared {
             return;
         }
         let target = match self.monitor.lock().as_ref() {
-            Some(monitor) if monitor.events & event.kind != 0 => monitor.target.clone(),
+            Some(monitor) if monitor.events & event.kind == event.kind => monitor.target.clone(),
             _ => return,
         };
         target.post(Note::Report(Report::new(&event)));
@@ -67,7 +85,7 @@ impl Shared {
 impl Socket {
     /// Sends reports that wait, as far as the reader has room.
     pub(super) fn send_reports(&mut self) {
-        while let Some(report) = self.reports.0.front() {
+        while let Some(report) = self.reports.reports.front() {
             if !self.pattern.can_send(&mut self.pipes) {
                 return;
             }
@@ -82,13 +100,21 @@ impl Socket {
             if sent.is_err() {
                 return;
             }
-            self.reports.0.pop_front();
+            self.reports.reports.pop_front();
         }
     }
 
-    /// Starts a monitor (any before it is stopped), or stops it with no address.
+    /// Starts a monitor (any before it is stopped), or stops it with no address, which works as long as the socket is there.
+    /// `Error::Invalid` for events that there are not.
     pub(crate) fn monitor(&mut self, address: Option<&[u8]>, events: i32) -> Result<()> {
-        self.check()?;
+        let of_libzmq = if events & MONOCOQUE_EVENT_LIMIT == MONOCOQUE_EVENT_LIMIT {
+            events & !MONOCOQUE_EVENT_LIMIT
+        } else {
+            events
+        };
+        if of_libzmq & !ZMQ_EVENT_ALL != 0 {
+            return Err(Error::Invalid);
+        }
         let Some(address) = address else {
             self.stop_monitor();
             return Ok(());
@@ -96,12 +122,14 @@ impl Socket {
         if !matches!(Endpoint::parse(address)?, Endpoint::Inproc(_)) {
             return Err(Error::ProtocolNotSupported);
         }
+        self.check()?;
         self.stop_monitor();
         let handle = open(&self.context, ZMQ_PAIR)?;
         let reference = SOCKETS.slot(handle.as_ptr()).ok_or(Error::NotSocket)?;
         let bound = reference.lock().ok_or(Error::NotSocket).and_then(|mut socket| {
             socket.options.set_int(Opt::Linger, 0);
             socket.bind(address)?;
+            socket.reports.unheard = Some(self.shared.connections.unheard_events.clone());
             Ok(socket.shared.clone())
         });
         match bound {

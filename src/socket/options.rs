@@ -40,6 +40,10 @@ impl Socket {
             Reading::Live(Opt::RcvMore) => Ok(Value::State(i32::from(self.receiving_more))),
             Reading::Live(Opt::Events) => self.report_events().map(Value::State),
             Reading::Live(Opt::Fd) => self.descriptor().map(Value::State),
+            Reading::Live(Opt::TopicsCount) => {
+                let topics = self.pattern.topics().ok_or(Error::Invalid)?;
+                Ok(Value::State(i32::try_from(topics).unwrap_or(i32::MAX)))
+            }
             Reading::Live(Opt::LastEndpoint) => Ok(Value::Text(self.endpoints.last.clone().into())),
             Reading::Live(_) => Err(Error::Invalid),
         }

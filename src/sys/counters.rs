@@ -1,6 +1,6 @@
 //! What the library did since the process began, counted: what costs time, and should be rare beside the messages.
 //!
-//! Touched by every thread, once for each system call or hand-over, never for each message. Counters have cache lines of their own.
+//! Touched by every thread, once for each system call, hand-over or end, never for each message. Counters have cache lines of their own.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,10 +23,12 @@ pub enum Counter {
     BackgroundWaits,
     /// System calls that set the alarm for what waits to be written.
     Alarms,
+    /// Messages that waited when their connection, or their socket, ended, and went nowhere.
+    Lost,
 }
 
 /// Every counter and its name.
-const NAMES: [(Counter, &str); 8] = [
+const NAMES: [(Counter, &str); 9] = [
     (Counter::Flushes, "flushes"),
     (Counter::Writes, "writes"),
     (Counter::Reads, "reads"),
@@ -35,6 +37,7 @@ const NAMES: [(Counter, &str); 8] = [
     (Counter::BackgroundWakes, "background_wakes"),
     (Counter::BackgroundWaits, "background_waits"),
     (Counter::Alarms, "alarms"),
+    (Counter::Lost, "messages_lost"),
 ];
 
 #[repr(align(64))]
@@ -46,6 +49,13 @@ static COUNTS: [Cell; NAMES.len()] = [const { Cell(AtomicU64::new(0)) }; NAMES.l
 #[inline]
 pub fn count(counter: Counter) {
     COUNTS[counter as usize].0.fetch_add(1, Ordering::Relaxed);
+}
+
+/// It happened so many times more.
+pub fn count_many(counter: Counter, times: u64) {
+    if times > 0 {
+        COUNTS[counter as usize].0.fetch_add(times, Ordering::Relaxed);
+    }
 }
 
 /// How often it happened, if there is a counter of that name.

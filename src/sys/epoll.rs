@@ -36,6 +36,10 @@ impl Epoll {
     /// # Errors
     /// The value of `errno`.
     pub fn control(&self, operation: libc::c_int, fd: RawFd, events: u32, number: u64) -> std::result::Result<(), i32> {
+        #[cfg(test)]
+        if super::simulation::control(self.as_raw_fd(), operation, fd, number).is_some() {
+            return Ok(());
+        }
         let mut event = Event { events, u64: number };
         // SAFETY: the kernel reads the event, a live local.
         let outcome = unsafe { libc::epoll_ctl(self.0.as_raw_fd(), operation, fd, &raw mut event) };
@@ -44,6 +48,10 @@ impl Epoll {
 
     /// What there is now; no cancellation point.
     pub fn look<'a>(&self, events: &'a mut [Event]) -> &'a [Event] {
+        #[cfg(test)]
+        if let Some(count) = super::simulation::look_at_crowd(self.as_raw_fd(), events) {
+            return &events[..count];
+        }
         let no_mask = std::ptr::null::<libc::sigset_t>();
         // SAFETY: the kernel writes at most as many events as the slice has; no signal mask.
         let count = unsafe {

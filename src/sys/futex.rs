@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "the futex system call has no safe wrapper in libc")]
 
 use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 /// Sleeps while `word` holds `expected`; returns on a wake-up, a signal, or at once when the word differs.
 pub fn wait(word: &AtomicU32, expected: u32) {
@@ -15,6 +16,25 @@ pub fn wait(word: &AtomicU32, expected: u32) {
             std::ptr::null::<libc::timespec>(),
         );
     }
+}
+
+/// As [`wait`], for so long at most: false when that time has passed.
+pub fn wait_for(word: &AtomicU32, expected: u32, time: Duration) -> bool {
+    let time = libc::timespec {
+        tv_sec: time.as_secs() as libc::time_t,
+        tv_nsec: libc::c_long::from(time.subsec_nanos()),
+    };
+    // SAFETY: the word and the time outlive the call, and the kernel only reads them.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_futex,
+            word.as_ptr(),
+            libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG,
+            expected,
+            &raw const time,
+        )
+    };
+    result == 0 || super::errno::current() != libc::ETIMEDOUT
 }
 
 /// Wakes one thread that sleeps on `word`.

@@ -19,6 +19,10 @@ const WAITING: u32 = 4;
 /// How often a thread looks again before it sleeps: critical sections are shorter than a sleep and a wake-up.
 const SPINS: u32 = if cfg!(loom) { 1 } else { 60 };
 
+/// How long a lock may be held before somebody asks whether it will ever become free.
+#[cfg(not(loom))]
+const PATIENCE: std::time::Duration = std::time::Duration::from_millis(5);
+
 /// What a locked object does when news was left for it.
 pub trait Deferred {
     /// What is left to do once the lock is free: dropping it does that. Who is woken under a lock runs into it.
@@ -72,6 +76,25 @@ impl<T: Deferred> Lock<T> {
         Guard { lock: self }
     }
 
+    /// As [`Lock::lock`]; but where that takes long it gives up if this says that the lock will not become free.
+    #[cfg(not(loom))]
+    #[inline]
+    pub fn lock_unless(&self, is_hopeless: fn() -> bool) -> Option<Guard<'_, T>> {
+        let locked = self
+            .state
+            .compare_exchange(0, LOCKED, Ordering::Acquire, Ordering::Relaxed);
+        if locked.is_err() && !self.lock_patiently(is_hopeless) {
+            return None;
+        }
+        Some(Guard { lock: self })
+    }
+
+    /// As [`Lock::lock`]: time does not pass in a model.
+    #[cfg(loom)]
+    pub fn lock_unless(&self, _: fn() -> bool) -> Option<Guard<'_, T>> {
+        Some(self.lock())
+    }
+
     /// Takes the lock if nobody holds it.
     #[inline]
     pub fn try_lock(&self) -> Option<Guard<'_, T>> {
@@ -92,8 +115,41 @@ impl<T: Deferred> Lock<T> {
         }
     }
 
+    /// False: given up.
+    #[cfg(not(loom))]
+    #[cold]
+    fn lock_patiently(&self, is_hopeless: fn() -> bool) -> bool {
+        if self.look_again() {
+            return true;
+        }
+        // Each signal that is handled meanwhile ends a sleep, but not the wait.
+        let begun = std::time::Instant::now();
+        let sleep = |seen| {
+            let left = PATIENCE.saturating_sub(begun.elapsed());
+            !left.is_zero() && futex::wait_for(&self.state, seen, left)
+        };
+        if self.sleep_for(sleep) {
+            return true;
+        }
+        if is_hopeless() {
+            return false;
+        }
+        self.lock_slow();
+        true
+    }
+
     #[cold]
     fn lock_slow(&self) {
+        if self.look_again() {
+            return;
+        }
+        self.sleep_for(|seen| {
+            futex::wait(&self.state, seen);
+            true
+        });
+    }
+
+    fn look_again(&self) -> bool {
         for _ in 0..SPINS {
             if self.state.load(Ordering::Relaxed) & LOCKED == 0
                 && self
@@ -101,10 +157,15 @@ impl<T: Deferred> Lock<T> {
                     .compare_exchange(0, LOCKED, Ordering::Acquire, Ordering::Relaxed)
                     .is_ok()
             {
-                return;
+                return true;
             }
             std::hint::spin_loop();
         }
+        false
+    }
+
+    /// Waits for the lock as long as `sleep` answers that it is worth another look. False: it is not had.
+    fn sleep_for(&self, mut sleep: impl FnMut(u32) -> bool) -> bool {
         loop {
             let seen = self.state.load(Ordering::Relaxed);
             if seen & LOCKED == 0 {
@@ -115,15 +176,17 @@ impl<T: Deferred> Lock<T> {
                     .compare_exchange(seen, mine, Ordering::Acquire, Ordering::Relaxed)
                     .is_ok()
                 {
-                    return;
+                    return true;
                 }
-            } else if seen & WAITING != 0
-                || self
-                    .state
-                    .compare_exchange(seen, seen | WAITING, Ordering::Relaxed, Ordering::Relaxed)
-                    .is_ok()
-            {
-                futex::wait(&self.state, seen | WAITING);
+            } else {
+                let marked = seen & WAITING != 0
+                    || self
+                        .state
+                        .compare_exchange(seen, seen | WAITING, Ordering::Relaxed, Ordering::Relaxed)
+                        .is_ok();
+                if marked && !sleep(seen | WAITING) {
+                    return false;
+                }
             }
         }
     }

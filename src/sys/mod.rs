@@ -10,12 +10,22 @@ pub mod descriptors;
 pub mod epoll;
 pub mod errno;
 pub mod futex;
+#[cfg(feature = "gssapi")]
+pub mod gssapi;
+pub mod interruption;
 pub mod lock;
+pub mod memory;
 pub mod mutex;
 pub mod near;
 pub mod net;
+pub mod promise;
+pub mod reserve;
 pub mod scheduling;
+#[cfg(test)]
+pub mod simulation;
+pub mod sodium;
 pub mod spin;
 pub mod sync;
 pub mod thread;
 pub mod waiter;
+pub mod wake_word;

@@ -1,13 +1,17 @@
-//! The C library calls about addresses, interfaces and descriptors that neither std nor socket2 wraps.
+//! The C library calls about addresses, interfaces and descriptors that neither std nor socket2 wraps, and what is asked of a
+//! connection beside reading and writing.
 //!
 //! Any thread may call these. `resolve` with `Lookup::Names` may block for as long as the system's resolver does: the
 //! reactor never calls it. Nothing here keeps state, and every list that the C library returns is freed before return.
 #![allow(unsafe_code, reason = "thin wrappers of C library calls, each checked on return")]
 
 use std::ffi::{CStr, CString};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::mem::MaybeUninit;
+use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+
+use socket2::SockRef;
 
 use crate::error::{Error, Result};
 
@@ -138,6 +142,26 @@ pub fn peer_credentials(socket: BorrowedFd<'_>) -> Result<PeerCredentials> {
     })
 }
 
+/// Ends one direction of a connection: nothing more is written to it (or read). An error says that it is over anyway.
+pub fn shut_down(connection: impl AsFd, how: Shutdown) {
+    #[cfg(test)]
+    if super::simulation::shut_down(connection.as_fd().as_raw_fd(), how == Shutdown::Read).is_some() {
+        return;
+    }
+    drop(SockRef::from(&connection).shutdown(how));
+}
+
+/// Whether something came over a connection that nobody has read.
+pub fn has_unread(connection: impl AsFd) -> bool {
+    #[cfg(test)]
+    if let Some(has_unread) = super::simulation::has_unread(connection.as_fd().as_raw_fd()) {
+        return has_unread;
+    }
+    let mut byte = [MaybeUninit::uninit()];
+    let peeked = SockRef::from(&connection).recv_with_flags(&mut byte, libc::MSG_PEEK | libc::MSG_DONTWAIT);
+    peeked.is_ok_and(|count| count > 0)
+}
+
 /// Takes over a descriptor that the application handed us (`ZMQ_USE_FD`); `EBADF` where it is not open.
 pub fn adopt_descriptor(descriptor: RawFd) -> Result<OwnedFd> {
     // SAFETY: F_GETFD takes no argument and touches no memory.
@@ -193,6 +217,19 @@ unsafe fn socket_address(address: *const libc::sockaddr) -> Option<SocketAddr> {
     }
 }
 
+/// How many bytes the kernel has for the peer of a tcp connection that the peer's kernel has not confirmed (tcp(7), `SIOCOUTQ`); 0
+/// where it does not tell.
+pub fn unconfirmed(fd: RawFd) -> u64 {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the number is live for the call, which writes nothing else; a descriptor that is none is an error.
+    let status = unsafe { libc::ioctl(fd, libc::TIOCOUTQ, &mut bytes) };
+    if status == 0 {
+        u64::try_from(bytes).unwrap_or(0)
+    } else {
+        0
+    }
+}
+
 /// The index of the loopback interface and its name, for tests of this room and those above it.
 #[cfg(test)]
 pub fn loopback() -> (u32, String) {
@@ -206,7 +243,6 @@ pub fn loopback() -> (u32, String) {
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
 
     use super::*;

@@ -62,6 +62,10 @@ pub fn pause(time_ns: u64) {
 
 /// The bound, found out once: 0 where there is one CPU, because nothing happens there while a thread spins.
 fn bound_ns() -> u64 {
+    #[cfg(test)]
+    if super::simulation::is_on() {
+        return BOUND_NS;
+    }
     static BOUND: OnceLock<u64> = OnceLock::new();
     *BOUND.get_or_init(|| {
         let set = std::env::var("MONOCOQUE_SPIN_US")

@@ -1,29 +1,106 @@
 //! Background threads as libzmq's users expect them: they never run a signal handler of the application.
 //!
 //! The spawning thread blocks every signal for the moment of the call, so that the new thread is born with all of them
-//! blocked, and restores its own mask afterwards.
-#![allow(unsafe_code, reason = "signal masks and prctl are wrapped by no crate that we use")]
+//! blocked, and restores its own mask afterwards. The threads are the C library's: the standard library ends the process where there is
+//! no memory for a thread's handle.
+#![allow(unsafe_code, reason = "threads, signal masks and prctl are C functions")]
 
-use std::io;
-use std::thread::{Builder, JoinHandle};
+use std::ffi::c_void;
+use std::mem::{self, MaybeUninit};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 
 use crate::error::{Error, Result};
+
+/// A stack of the standard library's size, in bytes.
+const STACK_BYTES: usize = 2 * 1024 * 1024;
+/// Names are cut to so many bytes, with the NUL.
+const NAME_BYTES: usize = 16;
+
+/// A thread that runs, or has run; it goes on by itself if this is dropped.
+#[derive(Debug)]
+pub struct Background(libc::pthread_t);
+
+impl Background {
+    /// Waits until it has ended.
+    pub fn join(self) {
+        // SAFETY: the thread was neither joined nor detached.
+        unsafe { libc::pthread_join(self.0, ptr::null_mut()) };
+        mem::forget(self);
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // SAFETY: the thread was neither joined nor detached.
+        unsafe { libc::pthread_detach(self.0) };
+    }
+}
+
+struct Start {
+    name: [u8; NAME_BYTES],
+    body: Box<dyn FnOnce() + Send>,
+}
 
 /// Starts a thread that has every signal blocked from its first instruction on and a timer slack of 1 ns.
 ///
 /// `name` is shown by the system, cut to 15 bytes. `Error::Again` where no thread can be created (pthread_create(3)).
-pub fn spawn_background<F>(name: &str, body: F) -> Result<JoinHandle<()>>
+pub fn spawn_background<F>(name: &str, body: F) -> Result<Background>
 where
     F: FnOnce() + Send + 'static,
 {
-    let name: String = name.chars().filter(|&c| c != '\0').collect();
-    let mask = block_all_signals();
-    let spawned = Builder::new().name(name).spawn(move || {
-        minimise_timer_slack();
-        body();
+    let mut start = Box::new(Start {
+        name: [0; NAME_BYTES],
+        body: Box::new(body),
     });
+    let bytes = name.bytes().filter(|&byte| byte != 0);
+    for (place, byte) in start.name[..NAME_BYTES - 1].iter_mut().zip(bytes) {
+        *place = byte;
+    }
+    let start = Box::into_raw(start);
+    let mask = block_all_signals();
+    let created = create(start);
     restore_signals(&mask);
-    spawned.map_err(|error: io::Error| Error::from_errno(error.raw_os_error().unwrap_or(libc::EAGAIN)))
+    if created.is_err() {
+        // SAFETY: no thread was made, so the box is still this function's.
+        drop(unsafe { Box::from_raw(start) });
+    }
+    created
+}
+
+fn create(start: *mut Start) -> Result<Background> {
+    let (mut attributes, mut thread) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+    // SAFETY: the attributes are initialized before they are used and destroyed after that, and `run` takes the box over, if it
+    // comes to run.
+    let errno = unsafe {
+        libc::pthread_attr_init(attributes.as_mut_ptr());
+        let mut usual = 0;
+        libc::pthread_attr_getstacksize(attributes.as_ptr(), &raw mut usual);
+        libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), STACK_BYTES);
+        let mut errno = libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), run, start.cast());
+        if errno == libc::EINVAL && libc::pthread_attr_setstacksize(attributes.as_mut_ptr(), usual) == 0 {
+            // The program's thread-local variables leave no room in such a stack.
+            errno = libc::pthread_create(thread.as_mut_ptr(), attributes.as_ptr(), run, start.cast());
+        }
+        libc::pthread_attr_destroy(attributes.as_mut_ptr());
+        errno
+    };
+    if errno != 0 {
+        return Err(Error::from_errno(errno));
+    }
+    // SAFETY: the call succeeded, so it stored the thread.
+    Ok(Background(unsafe { thread.assume_init() }))
+}
+
+extern "C" fn run(start: *mut c_void) -> *mut c_void {
+    // SAFETY: the box that `spawn_background` gave away.
+    let Start { name, body } = *unsafe { Box::from_raw(start.cast::<Start>()) };
+    // SAFETY: the name ends with a NUL, and is short enough.
+    unsafe { libc::pthread_setname_np(libc::pthread_self(), name.as_ptr().cast()) };
+    minimise_timer_slack();
+    // A panic was told where it came up.
+    drop(catch_unwind(AssertUnwindSafe(body)));
+    ptr::null_mut()
 }
 
 /// Blocks every signal of the calling thread and returns the mask that it had.
@@ -73,7 +150,7 @@ mod tests {
         })
         .unwrap();
         let (blocked, name, slack) = receiver.recv().unwrap();
-        handle.join().unwrap();
+        handle.join();
         let blocked = u64::from_str_radix(&blocked, 16).unwrap();
         for signal in 1..=64 {
             // SIGKILL and SIGSTOP cannot be blocked; 32 and 33 belong to the C library.
@@ -87,6 +164,6 @@ mod tests {
 
     #[test]
     fn a_name_with_a_nul_byte_is_no_panic() {
-        spawn_background("a\0b", || {}).unwrap().join().unwrap();
+        spawn_background("a\0b", || {}).unwrap().join();
     }
 }

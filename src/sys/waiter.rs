@@ -2,24 +2,20 @@
 //! it is needed at all.
 //!
 //! Protocol: the thread calls [`Waiter::prepare`], leaves the waiter where others find it, looks once more, and waits. Whoever
-//! has news swaps NOTIFIED in and writes the eventfd only if the thread sleeps. A write that comes late makes the next wait
+//! has news writes the eventfd only if the thread sleeps ([`WakeWord`]). A write that comes late makes the next wait
 //! return early, which every caller allows for.
 #![allow(unsafe_code, reason = "poll and eventfd are C functions")]
 
 use std::cell::RefCell;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::counters::{Counter, count};
 use super::descriptors::{Descriptor, generation};
 use super::spin::Spin;
+use super::wake_word::WakeWord;
 use super::{clock, errno};
 use crate::error::{Error, Result};
-
-const AWAKE: u32 = 0;
-const ASLEEP: u32 = 1;
-const NOTIFIED: u32 = 2;
 
 /// So many entries of a poll need no allocation.
 const ENTRIES_FEW: usize = 8;
@@ -27,7 +23,7 @@ const ENTRIES_FEW: usize = 8;
 /// One thread's place to wait.
 #[derive(Debug)]
 pub struct Waiter {
-    state: AtomicU32,
+    word: WakeWord,
     eventfd: Descriptor,
     /// The process that it belongs to: see [`generation`].
     process: u32,
@@ -78,7 +74,7 @@ impl Waiter {
         // forgotten, not dropped.
         let _ = MINE.try_with(|mine| mine.take().map(std::mem::forget));
         let waiter = Arc::new(Waiter {
-            state: AtomicU32::new(AWAKE),
+            word: WakeWord::new(),
             eventfd: new_eventfd()?,
             process,
             spin: Spin::default(),
@@ -90,19 +86,19 @@ impl Waiter {
 
     /// Before the waiter is left with others.
     pub fn prepare(&self) {
-        self.state.store(AWAKE, Ordering::SeqCst);
+        self.word.rise();
     }
 
     /// There is news for the thread.
     pub fn notify(&self) {
-        if self.state.swap(NOTIFIED, Ordering::SeqCst) == ASLEEP {
+        if self.word.notify() {
             self.wake();
         }
     }
 
     /// As [`Waiter::notify`]; if the thread sleeps it is woken when `wakes` is dropped.
     pub fn notify_later(self: &Arc<Waiter>, wakes: &mut Wakes) {
-        if self.state.swap(NOTIFIED, Ordering::SeqCst) != ASLEEP {
+        if !self.word.notify() {
             return;
         }
         match wakes.waiters.try_reserve(1) {
@@ -120,7 +116,7 @@ impl Waiter {
     pub fn spin(&self, deadline_ns: Option<u64>, mut look: impl FnMut()) -> bool {
         self.spin.until(deadline_ns, || {
             look();
-            self.state.load(Ordering::SeqCst) == NOTIFIED
+            self.word.is_notified()
         })
     }
 
@@ -146,15 +142,12 @@ impl Waiter {
         for (entry, one) in entries[1..].iter_mut().zip(&*watched) {
             (entry.fd, entry.events) = (one.fd, one.events);
         }
-        let sleeps = self
-            .state
-            .compare_exchange(AWAKE, ASLEEP, Ordering::SeqCst, Ordering::SeqCst)
-            .is_ok();
+        let sleeps = self.word.fall_asleep();
         if sleeps {
             count(Counter::Sleeps);
         }
         let found = poll(entries, if sleeps { deadline_ns } else { Some(0) });
-        self.state.swap(AWAKE, Ordering::SeqCst);
+        self.word.rise();
         if entries[0].revents != 0 {
             drain(self.eventfd.as_raw_fd());
         }
@@ -170,7 +163,8 @@ impl Waiter {
     ///
     /// Errors: as [`Waiter::wait`].
     pub fn wait_for_descriptors(&self, watched: &mut [Watched]) -> Result<()> {
-        self.state.swap(NOTIFIED, Ordering::SeqCst);
+        // Nobody else knows of this waiter now.
+        self.word.notify();
         self.wait(None, watched).map(drop)
     }
 }
@@ -202,6 +196,10 @@ pub fn drain(eventfd: RawFd) {
 
 /// `ppoll(2)` as a plain system call: no cancellation point, and interrupted by every signal handler.
 fn poll(entries: &mut [libc::pollfd], deadline_ns: Option<u64>) -> Result<usize> {
+    #[cfg(test)]
+    if let Some(found) = super::simulation::poll(entries, deadline_ns) {
+        return found;
+    }
     let left = deadline_ns.map(|deadline| deadline.saturating_sub(clock::now_ns()));
     let time = left.map(|left| libc::timespec {
         tv_sec: (left / 1_000_000_000) as libc::time_t,
@@ -216,6 +214,8 @@ fn poll(entries: &mut [libc::pollfd], deadline_ns: Option<u64>) -> Result<usize>
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use super::*;
 
     #[test]

@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::error::{Error, Result};
 use crate::sys::net::{Lookup, interface_address, interface_index, interface_name, resolve};
+use crate::transport::socks::{Host, Target};
 
 /// A host and port as an endpoint text names them; the host is not resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,9 +23,8 @@ pub struct HostPort {
 impl HostPort {
     /// Splits at the last colon. `Error::Invalid` for a missing or unusable port and for an unknown zone.
     pub fn parse(text: &[u8]) -> Result<HostPort> {
-        let colon = text.iter().rposition(|&byte| byte == b':').ok_or(Error::Invalid)?;
-        let port = port_number(&text[colon + 1..])?;
-        let (host, zone) = host_and_zone(&text[..colon])?;
+        let (host, port) = host_and_port(text)?;
+        let (host, zone) = host_and_zone(host)?;
         Ok(HostPort {
             host: host.to_vec(),
             zone,
@@ -81,6 +81,25 @@ impl HostPort {
             v6.set_scope_id(self.zone);
         }
         address
+    }
+}
+
+/// Whom a proxy is asked for: numeric addresses as such, and every other host by its name, which nobody here looks up.
+///
+/// `Error::Invalid` for a missing or unusable port, 0 included, and for a name of more than 255 bytes.
+pub fn proxied(text: &[u8]) -> Result<Target> {
+    let (host, port) = host_and_port(text)?;
+    // Only those of IPv6 have colons; the C library would make IPv4 of a mapped one.
+    let is_ipv6 = host.contains(&b':');
+    let numeric = resolve(host, is_ipv6, Lookup::Numeric).ok();
+    let host = match numeric.and_then(|list| list.first().map(SocketAddr::ip)) {
+        Some(IpAddr::V4(ip)) => Host::Ipv4(ip.octets()),
+        Some(IpAddr::V6(ip)) => Host::Ipv6(ip.octets()),
+        None => Host::name(host).ok_or(Error::Invalid)?,
+    };
+    match port {
+        0 => Err(Error::Invalid),
+        port => Ok(Target { host, port }),
     }
 }
 
@@ -153,11 +172,18 @@ fn port_number(text: &[u8]) -> Result<u16> {
     }
 }
 
-fn host_and_zone(text: &[u8]) -> Result<(&[u8], u32)> {
-    let host = match text {
+/// Splits at the last colon, and takes the brackets from the host.
+fn host_and_port(text: &[u8]) -> Result<(&[u8], u16)> {
+    let colon = text.iter().rposition(|&byte| byte == b':').ok_or(Error::Invalid)?;
+    let port = port_number(&text[colon + 1..])?;
+    let host = match &text[..colon] {
         [b'[', inner @ .., b']'] => inner,
-        _ => text,
+        host => host,
     };
+    Ok((host, port))
+}
+
+fn host_and_zone(host: &[u8]) -> Result<(&[u8], u32)> {
     let Some(percent) = host.iter().rposition(|&byte| byte == b'%') else {
         return Ok((host, 0));
     };
@@ -259,6 +285,43 @@ mod tests {
         for host in ["", "*", "[::1", "::1", "127.0.0.1/", " a", "a b", "a\t", "a;b", "a\0"] {
             assert!(!could_be_name(host.as_bytes()), "{host:?}");
         }
+    }
+
+    /// Source: runs of libzmq 4.3.5 with ZMQ_SOCKS_PROXY.
+    #[test]
+    fn a_proxy_gets_addresses_and_names() {
+        let name = |text: &str| Some(Host::Name(text.into()));
+        let ipv6 = |text: &str| Some(Host::Ipv6(text.parse::<Ipv6Addr>().unwrap().octets()));
+        let (_, interface) = loopback();
+        let table = [
+            ("127.0.0.1".to_string(), Some(Host::Ipv4([127, 0, 0, 1]))),
+            ("[127.0.0.1]".to_string(), Some(Host::Ipv4([127, 0, 0, 1]))),
+            ("127.1".to_string(), Some(Host::Ipv4([127, 0, 0, 1]))),
+            ("0x7f.1".to_string(), Some(Host::Ipv4([127, 0, 0, 1]))),
+            ("4294967295".to_string(), Some(Host::Ipv4([255; 4]))),
+            ("[::1]".to_string(), ipv6("::1")),
+            ("::1".to_string(), ipv6("::1")),
+            ("[::ffff:1.2.3.4]".to_string(), ipv6("::ffff:1.2.3.4")),
+            (format!("[fe80::1%{interface}]"), ipv6("fe80::1")),
+            ("[fe80::1%nosuch]".to_string(), name("fe80::1%nosuch")),
+            ("localhost".to_string(), name("localhost")),
+            ("Name.".to_string(), name("Name.")),
+            ("[name]".to_string(), name("name")),
+            ("a:b".to_string(), name("a:b")),
+            ("[::1".to_string(), name("[::1")),
+            ("lo".to_string(), name("lo")),
+            ("".to_string(), name("")),
+            ("a".repeat(255), name(&"a".repeat(255))),
+            ("a".repeat(256), None),
+        ];
+        for (text, host) in table {
+            let target = proxied(format!("{text}:80").as_bytes()).ok();
+            assert_eq!(target, host.map(|host| Target { host, port: 80 }), "{text}");
+        }
+        for text in ["name", "name:0", "name:00", "name:65536", "name:", "name:x"] {
+            assert_eq!(proxied(text.as_bytes()), Err(Error::Invalid), "{text}");
+        }
+        assert_eq!(proxied(b"name:72547").unwrap().port, 7011);
     }
 
     #[test]

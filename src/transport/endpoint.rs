@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 
 use crate::error::{Error, Result};
 use crate::sys::net::Lookup;
-use crate::transport::address::{HostPort, endpoint_text};
+use crate::transport::address::{HostPort, endpoint_text, proxied};
+use crate::transport::socks::Target;
 
 /// The longest ipc path in bytes, `@` included: what fits a unix socket address with its closing zero byte (unix(7)).
 pub const IPC_PATH_BYTES_MAX: usize = 107;
@@ -133,9 +134,26 @@ impl TcpConnect {
         }
     }
 
+    /// The address of a proxy, which no call has checked.
+    pub fn to_proxy(text: &[u8]) -> TcpConnect {
+        TcpConnect {
+            endpoint: TcpEndpoint { address: text.to_vec() },
+        }
+    }
+
+    /// The peer, to ask a proxy for. `Error::Invalid`: this attempt fails, and so will all others.
+    pub fn proxied_peer(&self) -> Result<Target> {
+        proxied(self.endpoint.halves().1)
+    }
+
     /// The peer to resolve. `Error::Invalid`: this attempt fails (a port out of range, a zone that is not there now).
     pub fn peer(&self) -> Result<HostPort> {
-        HostPort::parse(self.endpoint.halves().1)
+        let peer = self.endpoint.halves().1;
+        // The wildcard is for binding.
+        if peer.ends_with(b":*") {
+            return Err(Error::Invalid);
+        }
+        HostPort::parse(peer)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::sys::net::{PeerCredentials, make_temporary_directory, peer_credentials};
 use crate::transport::endpoint::IpcEndpoint;
 use crate::transport::settings::SocketSettings;
-use crate::transport::{Listener, adopt_listener, os_error};
+use crate::transport::{Listener, Refusal, adopt_listener, os_error};
 
 /// A socket file in a directory of its own, both made by a wildcard bind and removed when this is dropped.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Drop for TemporaryPath {
 ///
 /// Errors are those of `IpcEndpoint::check`, bind(2) and listen(2): `Error::AddressInUse` for a directory or a taken
 /// abstract name, `Error::NoEntry` for a missing directory.
-pub fn listen(endpoint: &IpcEndpoint, settings: &SocketSettings) -> Result<Listener> {
+pub fn listen(endpoint: &IpcEndpoint, settings: &SocketSettings) -> std::result::Result<Listener, Refusal> {
     endpoint.check()?;
     if let Some(descriptor) = settings.use_descriptor {
         let socket = adopt_listener(descriptor)?;
@@ -67,8 +67,9 @@ pub fn listen(endpoint: &IpcEndpoint, settings: &SocketSettings) -> Result<Liste
         drop(std::fs::remove_file(path));
     }
     let socket = new_socket()?;
-    socket.bind(&address).map_err(os_error)?;
-    socket.listen(settings.backlog).map_err(os_error)?;
+    let refused = Refusal::of(&socket);
+    socket.bind(&address).map_err(&refused)?;
+    socket.listen(settings.backlog).map_err(&refused)?;
     let endpoint = local_endpoint(&socket)?;
     Ok(Listener {
         descriptor: socket.into(),
@@ -186,6 +187,13 @@ mod tests {
         listen(endpoint, &SocketSettings::default()).unwrap()
     }
 
+    /// Ends a listener for good: a child that another test has just forked may still have its descriptor.
+    fn close(listener: Listener) {
+        SockRef::from(&listener.descriptor)
+            .shutdown(std::net::Shutdown::Both)
+            .unwrap();
+    }
+
     fn is_socket(path: &Path) -> bool {
         fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket())
     }
@@ -225,9 +233,9 @@ mod tests {
         let listener = bind(&endpoint);
         assert_eq!(listener.endpoint, format!("ipc://{name}").into_bytes());
         let second = listen(&endpoint, &SocketSettings::default());
-        assert_eq!(second.unwrap_err(), Error::AddressInUse);
+        assert_eq!(second.unwrap_err().error, Error::AddressInUse);
         connect(&endpoint).unwrap();
-        drop(listener);
+        close(listener);
         assert_eq!(connect(&endpoint).unwrap_err(), Error::ConnectionRefused);
         assert!(!Path::new(&name).exists());
     }
@@ -249,7 +257,7 @@ mod tests {
             is_socket(&path),
             "closing the overridden listener leaves the other's file"
         );
-        drop(second);
+        close(second);
         assert!(is_socket(&path), "a closed listener leaves its file, as on libzmq");
         assert_eq!(connect(&endpoint).unwrap_err(), Error::ConnectionRefused);
         bind(&endpoint);
@@ -273,7 +281,7 @@ mod tests {
         let directory = Directory::new();
         fs::create_dir(directory.0.join("sub")).unwrap();
         let settings = SocketSettings::default();
-        let refused = |endpoint: &IpcEndpoint| listen(endpoint, &settings).unwrap_err();
+        let refused = |endpoint: &IpcEndpoint| listen(endpoint, &settings).unwrap_err().error;
         assert_eq!(refused(&directory.endpoint("sub")), Error::AddressInUse);
         assert_eq!(refused(&directory.endpoint("nosuch/socket")), Error::NoEntry);
         assert_eq!(refused(&ipc(b"@")), Error::Invalid);

@@ -11,13 +11,15 @@ pub mod endpoint;
 pub mod ipc;
 pub mod resolver;
 pub mod settings;
+pub mod socks;
 pub mod tcp;
 
 pub use endpoint::{Endpoint, IpcEndpoint, TcpConnect};
 pub use settings::{Keepalive, SocketSettings};
+pub use socks::Proxy;
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use crate::error::{Error, Result};
 use socket2::{SockRef, Socket};
@@ -33,8 +35,38 @@ pub struct Listener {
     pub temporary: Option<ipc::TemporaryPath>,
 }
 
+/// Why nothing listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What `zmq_bind` answers.
+    pub error: Error,
+    /// The number of the descriptor that was made for it and is closed again; `None` where it did not come to that.
+    pub closed: Option<RawFd>,
+}
+
+impl Refusal {
+    /// Of a step on the socket, which is closed on the way out.
+    fn of(socket: &Socket) -> impl Fn(io::Error) -> Refusal + use<> {
+        let closed = Some(socket.as_raw_fd());
+        move |error| Refusal {
+            error: os_error(error),
+            closed,
+        }
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Refusal {
+        Refusal { error, closed: None }
+    }
+}
+
 /// How a connect that was started non-blocking ended (`SO_ERROR`): to be asked once the descriptor is writable.
 pub fn finish_connect(socket: impl AsFd) -> Result<()> {
+    #[cfg(test)]
+    if let Some(error) = crate::sys::simulation::connect_error(socket.as_fd().as_raw_fd()) {
+        return error.map_or(Ok(()), |errno| Err(Error::from_errno(errno)));
+    }
     match SockRef::from(&socket).take_error().map_err(os_error)? {
         None => Ok(()),
         Some(error) => Err(os_error(error)),

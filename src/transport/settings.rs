@@ -28,7 +28,7 @@ pub struct SocketSettings {
 /// The keep-alive options of TCP (tcp(7)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keepalive {
-    /// `ZMQ_TCP_KEEPALIVE`: on, off, or none (-1) for the system's; the rest counts only where this is on.
+    /// `ZMQ_TCP_KEEPALIVE`: on, off, or none (-1) for the system's; with none the rest does not count.
     pub enabled: Option<bool>,
     /// `ZMQ_TCP_KEEPALIVE_CNT`: unanswered probes until the connection is given up; none (-1) for the system's.
     pub probes: Option<u32>,

@@ -10,22 +10,34 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::error::{Error, Result};
+#[cfg(test)]
+use crate::sys::simulation;
 use crate::transport::address::{endpoint_text, host_text};
 use crate::transport::settings::SocketSettings;
-use crate::transport::{Listener, adopt_listener, os_error};
+use crate::transport::{Listener, Refusal, adopt_listener, os_error};
 
 /// Binds and listens. The endpoint text carries the real port.
 ///
 /// Errors are those of bind(2), listen(2) and `SO_BINDTODEVICE`: `Error::AddressInUse`, `Error::AddressNotAvailable`,
 /// `Error::NoDevice` and whatever else the system answers.
-pub fn listen(address: SocketAddr, settings: &SocketSettings) -> Result<Listener> {
+pub fn listen(address: SocketAddr, settings: &SocketSettings) -> std::result::Result<Listener, Refusal> {
+    #[cfg(test)]
+    if let Some(listening) = simulation::listen(address) {
+        let (descriptor, address) = listening.map_err(Error::from_errno)?;
+        return Ok(Listener {
+            descriptor,
+            endpoint: endpoint_text(&address).into_bytes(),
+            temporary: None,
+        });
+    }
     let socket = match settings.use_descriptor {
         Some(descriptor) => adopt_listener(descriptor)?,
         None => {
             let (socket, address) = open(address, settings)?;
-            socket.set_reuse_address(true).map_err(os_error)?;
-            socket.bind(&SockAddr::from(address)).map_err(os_error)?;
-            socket.listen(settings.backlog).map_err(os_error)?;
+            let refused = Refusal::of(&socket);
+            socket.set_reuse_address(true).map_err(&refused)?;
+            socket.bind(&SockAddr::from(address)).map_err(&refused)?;
+            socket.listen(settings.backlog).map_err(&refused)?;
             socket
         }
     };
@@ -37,19 +49,33 @@ pub fn listen(address: SocketAddr, settings: &SocketSettings) -> Result<Listener
     })
 }
 
-/// Starts a connect, from `source` where given. Ask `finish_connect` once the descriptor is writable.
+/// Starts a connect, from `source` where given: the descriptor, and whether it goes on. Ask `finish_connect` once the
+/// descriptor is writable.
 ///
-/// An error that the system reports at once (`ENETUNREACH`, `EADDRNOTAVAIL`) is returned here.
-pub fn start_connect(peer: SocketAddr, source: Option<SocketAddr>, settings: &SocketSettings) -> Result<OwnedFd> {
+/// The inner error is one that the system reports at once (`ENETUNREACH`, `EADDRNOTAVAIL`), the outer one is about the
+/// descriptor.
+pub fn start_connect(
+    peer: SocketAddr,
+    source: Option<SocketAddr>,
+    settings: &SocketSettings,
+) -> Result<(OwnedFd, Result<()>)> {
+    #[cfg(test)]
+    if let Some(connection) = simulation::connect(peer, source) {
+        return Ok((connection, Ok(())));
+    }
     let (socket, peer) = open(peer, settings)?;
+    let started = begin_connect(&socket, peer, source);
+    Ok((socket.into(), started))
+}
+
+fn begin_connect(socket: &Socket, peer: SocketAddr, source: Option<SocketAddr>) -> Result<()> {
     if let Some(source) = source {
         socket.set_reuse_address(true).map_err(os_error)?;
         socket.bind(&SockAddr::from(source)).map_err(os_error)?;
     }
     match socket.connect(&SockAddr::from(peer)) {
-        Ok(()) => Ok(socket.into()),
-        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(socket.into()),
-        Err(error) => Err(os_error(error)),
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(os_error(error)),
+        _ => Ok(()),
     }
 }
 
@@ -61,13 +87,10 @@ pub fn tune(socket: impl AsFd, settings: &SocketSettings) {
     let socket = SockRef::from(&socket);
     apply(socket.set_tcp_nodelay(true));
     set_type_of_service(&socket, settings);
-    match settings.keepalive.enabled {
-        None => {}
-        Some(false) => apply(socket.set_keepalive(false)),
-        Some(true) => {
-            apply(socket.set_keepalive(true));
-            set_keepalive_times(&socket, settings);
-        }
+    if let Some(enabled) = settings.keepalive.enabled {
+        // The times first: setting one turns keep-alive on.
+        set_keepalive_times(&socket, settings);
+        apply(socket.set_keepalive(enabled));
     }
     if settings.max_retransmit_ms > 0 {
         let limit = Duration::from_millis(settings.max_retransmit_ms.into());
@@ -199,6 +222,12 @@ mod tests {
         )
     }
 
+    fn started(peer: SocketAddr, source: Option<SocketAddr>, settings: &SocketSettings) -> OwnedFd {
+        let (socket, started) = start_connect(peer, source, settings).unwrap();
+        started.unwrap();
+        socket
+    }
+
     /// Waits in poll(2), through std's blocking accept, until the connection is there.
     fn accept(listener: Listener) -> TcpStream {
         let listener = TcpListener::from(listener.descriptor);
@@ -209,7 +238,7 @@ mod tests {
     /// The accepted end is proof that the handshake is over, so `finish_connect` is final.
     fn connected_pair(settings: &SocketSettings, source: Option<SocketAddr>) -> (OwnedFd, TcpStream) {
         let listener = listen(address("127.0.0.1:0"), settings).unwrap();
-        let socket = start_connect(bound_address(&listener), source, settings).unwrap();
+        let socket = started(bound_address(&listener), source, settings);
         let accepted = accept(listener);
         finish_connect(&socket).unwrap();
         (socket, accepted)
@@ -237,11 +266,11 @@ mod tests {
         let settings = SocketSettings::default();
         let first = listen_on("127.0.0.1:0");
         assert_eq!(
-            listen(bound_address(&first), &settings).unwrap_err(),
+            listen(bound_address(&first), &settings).unwrap_err().error,
             Error::AddressInUse
         );
         let foreign = listen(address("203.0.113.1:0"), &settings);
-        assert_eq!(foreign.unwrap_err(), Error::AddressNotAvailable);
+        assert_eq!(foreign.unwrap_err().error, Error::AddressNotAvailable);
     }
 
     #[test]
@@ -261,7 +290,7 @@ mod tests {
     fn ipv6_sockets_serve_ipv4_peers() {
         let listener = listen_on("[::]:0");
         let peer = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), bound_address(&listener).port());
-        let socket = start_connect(peer, None, &SocketSettings::default()).unwrap();
+        let socket = started(peer, None, &SocketSettings::default());
         let accepted = accept(listener);
         finish_connect(&socket).unwrap();
         assert_eq!(peer_address(&accepted), Ok("::ffff:127.0.0.1".to_string()));
@@ -280,7 +309,7 @@ mod tests {
         let bound = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         bound.bind(&SockAddr::from(address("127.0.0.1:0"))).unwrap();
         let peer = internet(bound.local_addr().unwrap()).unwrap();
-        let socket = start_connect(peer, None, &SocketSettings::default()).unwrap();
+        let socket = started(peer, None, &SocketSettings::default());
         // A blocking write waits for the connect to end, and does not clear SO_ERROR of a failed one: it returns it.
         let stream = TcpStream::from(socket);
         stream.set_nonblocking(false).unwrap();
@@ -294,7 +323,7 @@ mod tests {
     #[test]
     fn descriptors_are_non_blocking_and_close_on_exec() {
         let listener = listen_on("127.0.0.1:0");
-        let socket = start_connect(bound_address(&listener), None, &SocketSettings::default()).unwrap();
+        let socket = started(bound_address(&listener), None, &SocketSettings::default());
         for descriptor in [&listener.descriptor, &socket] {
             let number = std::os::fd::AsRawFd::as_raw_fd(descriptor);
             let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}")).unwrap();
@@ -364,7 +393,10 @@ mod tests {
             bind_to_device: b"nosuch0".to_vec(),
             ..SocketSettings::default()
         };
-        assert_eq!(listen(address("127.0.0.1:0"), &settings).unwrap_err(), Error::NoDevice);
+        assert_eq!(
+            listen(address("127.0.0.1:0"), &settings).unwrap_err().error,
+            Error::NoDevice
+        );
     }
 
     /// Source: zmq_setsockopt(3), ZMQ_USE_FD.

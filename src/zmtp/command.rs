@@ -12,7 +12,7 @@ pub const PING_CONTEXT_MAX: usize = 16;
 pub const SUBSCRIPTION_OVERHEAD: usize = MAX_HEADER + 1 + SUBSCRIBE.len();
 
 pub(super) const READY: &[u8] = b"READY";
-const ERROR: &[u8] = b"ERROR";
+pub(super) const ERROR: &[u8] = b"ERROR";
 const SUBSCRIBE: &[u8] = b"SUBSCRIBE";
 const CANCEL: &[u8] = b"CANCEL";
 const PING: &[u8] = b"PING";
@@ -57,7 +57,7 @@ pub fn parse_command(body: &[u8]) -> Result<Command<'_>, ProtocolError> {
     match name {
         b"" => Err(ProtocolError::MalformedCommand),
         READY => Ok(Command::Ready(data)),
-        ERROR => parse_error(data),
+        ERROR => parse_error(data).map(Command::Error),
         SUBSCRIBE => Ok(Command::Subscribe(data)),
         CANCEL => Ok(Command::Cancel(data)),
         PING => {
@@ -106,12 +106,20 @@ fn encode_subscription(out: &mut Vec<u8>, name: &[u8], legacy: u8, topic: &[u8],
     out.extend_from_slice(topic);
 }
 
-/// As in libzmq, octets after the reason are passed over.
-fn parse_error(data: &[u8]) -> Result<Command<'_>, ProtocolError> {
+/// The reason that an ERROR command gives. As in libzmq, octets after it are passed over.
+pub(super) fn parse_error(data: &[u8]) -> Result<&[u8], ProtocolError> {
     let (&length, rest) = data.split_first().ok_or(ProtocolError::MalformedError)?;
-    rest.get(..usize::from(length))
-        .map(Command::Error)
-        .ok_or(ProtocolError::MalformedError)
+    rest.get(..usize::from(length)).ok_or(ProtocolError::MalformedError)
+}
+
+/// The ZAP status code that an ERROR command's reason is, or 0.
+pub(super) fn status_code(reason: &[u8]) -> u16 {
+    match reason {
+        b"300" => 300,
+        b"400" => 400,
+        b"500" => 500,
+        _ => 0,
+    }
 }
 
 fn cut_context(context: &[u8]) -> &[u8] {

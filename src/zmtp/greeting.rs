@@ -22,7 +22,8 @@ const MINOR_AT: usize = 11;
 /// In ZMTP 2.0.
 const SOCKET_TYPE_AT: usize = 11;
 const MECHANISM_AT: usize = 12;
-const MECHANISM: [u8; 20] = *b"NULL\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+/// The mechanism without security.
+const NULL: [u8; 20] = *b"NULL\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
 /// What a peer speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,20 @@ pub struct Ours<'a> {
     pub routing_id: &'a [u8],
     /// Our socket type's number (zmq_socket(3)).
     pub socket_type: u8,
+    /// Our mechanism.
+    pub mechanism: [u8; 20],
+    /// Whether peers of an older version are taken, which have no mechanism, and whom nobody is asked about.
+    pub takes_older: bool,
+}
+
+impl Ours<'_> {
+    fn speaks_older(&self) -> Result<(), ProtocolError> {
+        if self.takes_older {
+            Ok(())
+        } else {
+            Err(ProtocolError::Unsecured)
+        }
+    }
 }
 
 /// Reads the peer's greeting, and writes ours.
@@ -75,6 +90,7 @@ impl Greeting {
                 if byte == 0 {
                     return Err(ProtocolError::NotZmtp);
                 }
+                ours.speaks_older()?;
                 output.extend_from_slice(ours.routing_id);
                 return Ok((place, Some(Spoken::Zmtp1(self.signature, 0))));
             }
@@ -95,6 +111,7 @@ impl Greeting {
         match at {
             // Even: the flags of a ZMTP 1.0 identity frame with a long length.
             SIGNATURE_END if byte & 1 == 0 => {
+                ours.speaks_older()?;
                 output.extend_from_slice(ours.routing_id);
                 return Ok(Some(Spoken::Zmtp1(self.signature, SIGNATURE_SIZE)));
             }
@@ -102,9 +119,10 @@ impl Greeting {
             MAJOR_AT => {
                 self.major = byte;
                 if byte < MAJOR_MIN {
+                    ours.speaks_older()?;
                     output.push(ours.socket_type);
                 } else {
-                    push_rest(output);
+                    push_rest(output, ours.mechanism);
                 }
             }
             SOCKET_TYPE_AT if self.major < MAJOR_MIN => {
@@ -123,7 +141,7 @@ impl Greeting {
                 return Ok(Some(spoken));
             }
             MINOR_AT => self.minor = byte,
-            _ if MECHANISM_AT <= at && at < MECHANISM_AT + MECHANISM.len() && byte != MECHANISM[at - MECHANISM_AT] => {
+            _ if MECHANISM_AT <= at && at < MECHANISM_AT + NULL.len() && byte != ours.mechanism[at - MECHANISM_AT] => {
                 return Err(ProtocolError::MechanismMismatch);
             }
             _ if at == GREETING_SIZE - 1 => {
@@ -141,10 +159,10 @@ impl Greeting {
 }
 
 /// Our greeting of ZMTP 3 behind its major version.
-fn push_rest(output: &mut Vec<u8>) {
+fn push_rest(output: &mut Vec<u8>, mechanism: [u8; 20]) {
     let start = output.len();
     output.push(MINOR);
-    output.extend_from_slice(&MECHANISM);
+    output.extend_from_slice(&mechanism);
     output.resize(start + GREETING_SIZE - MINOR_AT, 0);
 }
 
@@ -155,6 +173,8 @@ mod tests {
     const OURS: Ours<'_> = Ours {
         routing_id: b"own id",
         socket_type: 5,
+        mechanism: NULL,
+        takes_older: true,
     };
 
     fn theirs() -> [u8; GREETING_SIZE] {
@@ -163,7 +183,7 @@ mod tests {
         greeting[SIGNATURE_END] = 0x7f;
         greeting[MAJOR_AT] = 3;
         greeting[MINOR_AT] = 1;
-        greeting[MECHANISM_AT..MECHANISM_AT + MECHANISM.len()].copy_from_slice(&MECHANISM);
+        greeting[MECHANISM_AT..MECHANISM_AT + NULL.len()].copy_from_slice(&NULL);
         greeting
     }
 

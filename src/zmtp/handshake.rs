@@ -1,17 +1,19 @@
-//! Greeting and NULL handshake of one connection, in either role.
+//! Greeting and security handshake of one connection, in either role.
 //!
-//! [`Handshake::new`] puts the first octets of our greeting into the output; our READY follows once the peer's greeting is complete,
-//! so that metadata goes to no peer of another version or mechanism. The handshake is done when the peer's READY has been
-//! read, or with a peer of ZMTP 1.0 or 2.0 its identity. Memory is bounded: at most [`READY_SIZE_MAX`] bytes and [`PROPERTIES_MAX`] properties of the peer are held,
+//! [`Handshake::new`] puts the first octets of our greeting into the output; the commands of the [`mechanism`](super::mechanism) follow
+//! once the peer's greeting is complete, so that metadata goes to no peer of another version or mechanism. The handshake is done when the
+//! mechanism is, or with a peer of ZMTP 1.0 or 2.0 when its identity has been read. Memory is bounded: at most [`READY_SIZE_MAX`] bytes and [`PROPERTIES_MAX`] properties of the peer are held,
 //! and they are allocated fallibly as they arrive. An error is final: every later input gives it again.
 
 use bytes::Bytes;
+use zeroize::Zeroizing;
 
-use super::command::{Command, READY, parse_command};
 use super::error::ProtocolError;
-use super::frame::{Header, MAX_HEADER, decode_header, decode_old_header, encode_command};
+use super::frame::{Header, MAX_HEADER, decode_header, decode_old_header};
 use super::greeting::{Greeting, Ours, Spoken};
+use super::mechanism::{Ciphers, Mechanism, RANDOM, Security, Step, Terms};
 use super::metadata::{IDENTITY, Properties, SOCKET_TYPE, encode_property, same_name};
+use super::zap::{Credentials, TEMPORARY, Verdict, ZapReply};
 
 /// The largest handshake command that is accepted from a peer: its body, in bytes.
 pub const READY_SIZE_MAX: usize = 64 * 1024;
@@ -32,6 +34,14 @@ pub struct HandshakeConfig {
     pub accepts: fn(&str) -> bool,
     /// Application metadata (names that begin with `X-`), sent after the standard properties.
     pub properties: Vec<(Bytes, Bytes)>,
+    /// The mechanism, and our role in it.
+    pub security: Security,
+    /// Whether the authentication handler is asked also where the mechanism needs none.
+    pub asks: bool,
+    /// Whether peers are refused when there is no authentication handler.
+    pub needs_handler: bool,
+    /// The largest body of a handshake command that is taken, in bytes; `None`: up to [`READY_SIZE_MAX`].
+    pub body_max: Option<u64>,
 }
 
 /// How frames are written.
@@ -59,22 +69,33 @@ pub struct Peer {
     pub routing_id: Bytes,
     /// Every property as it was received, in order.
     pub properties: Vec<(Bytes, Bytes)>,
+    /// What the authentication handler said of it, if it was asked.
+    pub admitted: Option<ZapReply>,
 }
 
 /// How far a handshake is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Progress {
     /// The peer has more to send.
     NeedMore,
+    /// The authentication handler is to be asked, and [`Handshake::answer`] to be called. It is reported once.
+    Ask(Credentials),
+    /// Nothing is consumed: the answer is waited for, or the peer is to wait until its time is over.
+    Waiting,
+    /// The authentication handler refused the peer for now, or we cannot go on: it is told nothing. It is reported once.
+    Stalled(ProtocolError),
     /// The handshake is complete. It is reported once.
-    Done(Peer),
+    Done(Box<Peer>, Option<Box<Ciphers>>),
 }
 
 /// The handshake of one connection.
 #[derive(Debug)]
 pub struct Handshake {
     config: HandshakeConfig,
+    random: Box<Zeroizing<[u8; RANDOM]>>,
     state: State,
+    /// From the end of the greeting on.
+    security: Option<(Mechanism, Terms)>,
     output: Vec<u8>,
 }
 
@@ -87,46 +108,79 @@ enum State {
         frame: Vec<u8>,
     },
     Header {
-        minor: u8,
         bytes: [u8; MAX_HEADER],
         length: usize,
     },
     Body {
-        minor: u8,
         body: Vec<u8>,
         size: usize,
     },
+    Asking,
     Done,
     Failed(ProtocolError),
 }
 
 impl Handshake {
-    /// A handshake whose output already holds our greeting.
-    pub fn new(config: HandshakeConfig) -> Handshake {
+    /// A handshake whose output already holds our greeting. The random bytes are for it alone; NULL and PLAIN do without.
+    pub fn new(config: HandshakeConfig, random: Box<Zeroizing<[u8; RANDOM]>>) -> Handshake {
         let mut output = Vec::new();
         Greeting::begin(&mut output, ours(&config));
         Handshake {
             config,
+            random,
             state: State::Greeting(Greeting::default()),
+            security: None,
             output,
         }
     }
 
-    /// Takes bytes of the peer: how many were consumed, never one after the peer's READY, and how far the handshake is.
+    /// Takes bytes of the peer: how many were consumed, never one after the end of the handshake, and how far it is.
     /// After an error every call gives that error.
     pub fn input(&mut self, bytes: &[u8]) -> Result<(usize, Progress), ProtocolError> {
         let mut consumed = 0;
         loop {
             match self.step(&bytes[consumed..]) {
-                Ok((count, Some(peer))) => return Ok((consumed + count, Progress::Done(peer))),
-                Ok((0, None)) => return Ok((consumed, Progress::NeedMore)),
-                Ok((count, None)) => consumed += count,
-                Err(error) => {
-                    self.state = State::Failed(error);
-                    return Err(error);
-                }
+                Ok((0, Progress::NeedMore)) => return Ok((consumed, Progress::NeedMore)),
+                Ok((count, Progress::NeedMore)) => consumed += count,
+                Ok((count, progress)) => return Ok((consumed + count, progress)),
+                Err(error) => return Err(self.fail(error)),
             }
         }
+    }
+
+    /// What became of the question of [`Progress::Ask`]: how far the handshake is. Input goes on after it.
+    pub fn answer(&mut self, verdict: Verdict) -> Result<Progress, ProtocolError> {
+        let (State::Asking, Some((mechanism, terms))) = (&self.state, &mut self.security) else {
+            return Ok(Progress::NeedMore);
+        };
+        let step = mechanism.answer(verdict, terms, &mut self.output);
+        match step {
+            Err(error @ ProtocolError::Denied(TEMPORARY)) => Ok(Progress::Stalled(error)),
+            other => other.map(|step| self.take(step)).map_err(|error| self.fail(error)),
+        }
+    }
+
+    /// Whether something of ours is open that must not stay so for long.
+    pub fn holds_cookie(&self) -> bool {
+        self.security
+            .as_ref()
+            .is_some_and(|(mechanism, _)| mechanism.holds_cookie())
+    }
+
+    fn fail(&mut self, error: ProtocolError) -> ProtocolError {
+        self.state = State::Failed(error);
+        error
+    }
+
+    /// Goes on as the mechanism says.
+    fn take(&mut self, step: Step) -> Progress {
+        let (state, progress) = match step {
+            Step::More => (State::header(), Progress::NeedMore),
+            Step::Ask(credentials) => (State::Asking, Progress::Ask(credentials)),
+            Step::Done(peer, ciphers) => (State::Done, Progress::Done(peer, ciphers)),
+        };
+        self.state = state;
+        progress
     }
 
     /// What is to be sent to the peer; the caller drains it after [`Handshake::new`] and after every input.
@@ -135,97 +189,130 @@ impl Handshake {
     }
 
     /// One step of the state machine: at least one byte is consumed unless there is nothing left to do.
-    fn step(&mut self, bytes: &[u8]) -> Result<(usize, Option<Peer>), ProtocolError> {
+    fn step(&mut self, bytes: &[u8]) -> Result<(usize, Progress), ProtocolError> {
         match &mut self.state {
             State::Greeting(greeting) => {
                 let (count, spoken) = greeting.input(bytes, &mut self.output, ours(&self.config))?;
-                self.state = match spoken {
-                    None => return Ok((count, None)),
-                    Some(Spoken::Zmtp3(minor)) => {
-                        encode_ready(&mut self.output, &self.config)?;
-                        State::Header {
-                            minor,
-                            bytes: [0; MAX_HEADER],
-                            length: 0,
-                        }
-                    }
-                    Some(Spoken::Zmtp2) => State::Identity {
-                        framing: Framing::Zmtp2,
-                        frame: Vec::new(),
-                    },
-                    Some(Spoken::Zmtp1(begun, length)) => State::Identity {
-                        framing: Framing::Zmtp1,
-                        frame: begun[..length].to_vec(),
-                    },
+                let progress = match spoken {
+                    None => return Ok((count, Progress::NeedMore)),
+                    Some(Spoken::Zmtp3(minor)) => self.begin_security(minor)?,
+                    Some(Spoken::Zmtp2) => self.begin_identity(Framing::Zmtp2, &[]),
+                    Some(Spoken::Zmtp1(begun, length)) => self.begin_identity(Framing::Zmtp1, &begun[..length]),
                 };
                 // The first octet of an identity may be all that came, and is still to be taken.
                 if count == 0 {
                     return self.step(bytes);
                 }
-                Ok((count, None))
+                Ok((count, progress))
             }
             State::Identity { framing, frame } => {
-                let mut taken = 0;
-                loop {
-                    let header = match framing {
-                        Framing::Zmtp1 => decode_old_header(frame),
-                        _ => decode_header(frame),
-                    };
-                    let header = header.map_err(|_| ProtocolError::OldIdentity)?;
-                    let size = header.map_or(usize::MAX, |header| header.header_len + header.body_len as usize);
-                    if header.is_some_and(|header| header.body_len > ROUTING_ID_MAX as u64) {
-                        return Err(ProtocolError::OldIdentity);
-                    }
-                    if let Some(header) = header.filter(|_| frame.len() == size) {
-                        let peer = Peer {
-                            framing: *framing,
-                            routing_id: Bytes::copy_from_slice(&frame[header.header_len..]),
-                            ..Peer::default()
-                        };
-                        self.state = State::Done;
-                        return Ok((taken, Some(peer)));
-                    }
-                    let Some(&byte) = bytes.get(taken) else {
-                        return Ok((taken, None));
-                    };
-                    frame.push(byte);
-                    taken += 1;
-                }
+                let framing = *framing;
+                let (taken, identity) = take_identity(framing, frame, bytes)?;
+                let Some(routing_id) = identity else {
+                    return Ok((taken, Progress::NeedMore));
+                };
+                let peer = Peer {
+                    framing,
+                    routing_id,
+                    ..Peer::default()
+                };
+                self.state = State::Done;
+                Ok((taken, Progress::Done(Box::new(peer), None)))
             }
-            State::Header {
-                minor,
-                bytes: header,
-                length,
-            } => {
+            State::Header { bytes: header, length } => {
                 let Some(&byte) = bytes.first() else {
-                    return Ok((0, None));
+                    return Ok((0, Progress::NeedMore));
                 };
                 header[*length] = byte;
                 *length += 1;
                 if let Some(header) = decode_header(&header[..*length])? {
-                    let (minor, size) = (*minor, command_size(&header)?);
                     self.state = State::Body {
-                        minor,
                         body: Vec::new(),
-                        size,
+                        size: command_size(&header, self.config.body_max)?,
                     };
                 }
-                Ok((1, None))
+                Ok((1, Progress::NeedMore))
             }
-            State::Body { minor, body, size } => {
+            State::Body { body, size } => {
                 let wanted = &bytes[..bytes.len().min(*size - body.len())];
                 body.try_reserve(wanted.len()).map_err(|_| ProtocolError::NoMemory)?;
                 body.extend_from_slice(wanted);
                 if body.len() < *size {
-                    return Ok((wanted.len(), None));
+                    return Ok((wanted.len(), Progress::NeedMore));
                 }
-                let peer = read_command(std::mem::take(body), *minor, self.config.accepts)?;
-                self.state = State::Done;
-                Ok((wanted.len(), Some(peer)))
+                let body = Bytes::from(std::mem::take(body));
+                let Some((mechanism, terms)) = &mut self.security else {
+                    return Err(ProtocolError::UnexpectedCommand);
+                };
+                let step = mechanism.command(&body, terms, &mut self.output)?;
+                // A body without a byte was complete with its header.
+                Ok((wanted.len(), self.take(step)))
             }
-            State::Done => Ok((0, None)),
+            State::Asking => Ok((0, Progress::Waiting)),
+            State::Done => Ok((0, Progress::NeedMore)),
             State::Failed(error) => Err(*error),
         }
+    }
+
+    fn begin_security(&mut self, minor: u8) -> Result<Progress, ProtocolError> {
+        let terms = Terms {
+            minor,
+            properties: our_properties(&self.config)?,
+            accepts: self.config.accepts,
+            asks: self.config.asks,
+            needs_handler: self.config.needs_handler,
+        };
+        let begun = Mechanism::begin(&self.config.security, &self.random, &terms, &mut self.output);
+        #[cfg(feature = "gssapi")]
+        if let Err(error @ ProtocolError::NoCredentials) = begun {
+            // As in libzmq nothing is said. To try again at once would not change it.
+            self.state = State::Asking;
+            return Ok(Progress::Stalled(error));
+        }
+        let (mechanism, step) = begun?;
+        self.security = Some((mechanism, terms));
+        Ok(self.take(step))
+    }
+
+    fn begin_identity(&mut self, framing: Framing, begun: &[u8]) -> Progress {
+        self.state = State::Identity {
+            framing,
+            frame: begun.to_vec(),
+        };
+        Progress::NeedMore
+    }
+}
+
+impl State {
+    fn header() -> State {
+        State::Header {
+            bytes: [0; MAX_HEADER],
+            length: 0,
+        }
+    }
+}
+
+/// Takes the frame that is the identity of an older peer: how many bytes, and the identity once it is all there.
+fn take_identity(framing: Framing, frame: &mut Vec<u8>, bytes: &[u8]) -> Result<(usize, Option<Bytes>), ProtocolError> {
+    let mut taken = 0;
+    loop {
+        let header = match framing {
+            Framing::Zmtp1 => decode_old_header(frame),
+            _ => decode_header(frame),
+        };
+        let header = header.map_err(|_| ProtocolError::OldIdentity)?;
+        let size = header.map_or(usize::MAX, |header| header.header_len + header.body_len as usize);
+        if header.is_some_and(|header| header.body_len > ROUTING_ID_MAX as u64) {
+            return Err(ProtocolError::OldIdentity);
+        }
+        if let Some(header) = header.filter(|_| frame.len() == size) {
+            return Ok((taken, Some(Bytes::copy_from_slice(&frame[header.header_len..]))));
+        }
+        let Some(&byte) = bytes.get(taken) else {
+            return Ok((taken, None));
+        };
+        frame.push(byte);
+        taken += 1;
     }
 }
 
@@ -239,6 +326,8 @@ fn ours(config: &HandshakeConfig) -> Ours<'_> {
             .iter()
             .position(|name| *name == config.socket_type)
             .unwrap_or_default() as u8,
+        mechanism: config.security.padded_name(),
+        takes_older: config.security.is_null() && !config.asks,
     }
 }
 
@@ -268,7 +357,8 @@ pub fn pairs(ours: &str, theirs: &str) -> bool {
     partners.contains(&theirs)
 }
 
-fn encode_ready(out: &mut Vec<u8>, config: &HandshakeConfig) -> Result<(), ProtocolError> {
+/// The properties that we send, encoded.
+fn our_properties(config: &HandshakeConfig) -> Result<Vec<u8>, ProtocolError> {
     let mut properties = Vec::new();
     encode_property(&mut properties, SOCKET_TYPE, config.socket_type.as_bytes())?;
     if matches!(config.socket_type, "REQ" | "DEALER" | "ROUTER") {
@@ -281,14 +371,13 @@ fn encode_ready(out: &mut Vec<u8>, config: &HandshakeConfig) -> Result<(), Proto
     for (name, value) in &config.properties {
         encode_property(&mut properties, name, value)?;
     }
-    encode_command(out, READY, &[&properties]);
-    Ok(())
+    Ok(properties)
 }
 
-/// The body size of a frame that may be a handshake command.
-fn command_size(header: &Header) -> Result<usize, ProtocolError> {
-    if !header.command {
-        return Err(ProtocolError::UnexpectedMessage);
+/// The body size of a frame that may be a handshake command. As in libzmq its flags do not say whether it is one.
+fn command_size(header: &Header, body_max: Option<u64>) -> Result<usize, ProtocolError> {
+    if body_max.is_some_and(|most| header.body_len > most) {
+        return Err(ProtocolError::MessageTooLarge);
     }
     match usize::try_from(header.body_len) {
         Ok(size) if size <= READY_SIZE_MAX => Ok(size),
@@ -296,28 +385,11 @@ fn command_size(header: &Header) -> Result<usize, ProtocolError> {
     }
 }
 
-fn read_command(body: Vec<u8>, minor: u8, accepts: fn(&str) -> bool) -> Result<Peer, ProtocolError> {
-    let body = Bytes::from(body);
-    // A command that has not even a name is one that does not belong here, as libzmq sees it.
-    let command = parse_command(&body).map_err(|error| match error {
-        ProtocolError::MalformedCommand => ProtocolError::UnexpectedCommand,
-        other => other,
-    })?;
-    match command {
-        Command::Ready(list) => read_properties(&body, list, minor, accepts),
-        Command::Error(reason) => Err(ProtocolError::Refused(status_code(reason))),
-        _ => Err(ProtocolError::UnexpectedCommand),
-    }
-}
-
-/// As in libzmq every Socket-Type is checked, and the last of several equal names counts.
-fn read_properties(body: &Bytes, list: &[u8], minor: u8, accepts: fn(&str) -> bool) -> Result<Peer, ProtocolError> {
+/// What the property list in the body of a command says. As in libzmq every Socket-Type is checked, and the last of several equal names counts.
+pub(super) fn read_properties(body: &Bytes, list: &[u8], terms: &Terms) -> Result<Peer, ProtocolError> {
     let mut peer = Peer {
-        framing: Framing::Zmtp3,
-        minor,
-        socket_type: Bytes::new(),
-        routing_id: Bytes::new(),
-        properties: Vec::new(),
+        minor: terms.minor,
+        ..Peer::default()
     };
     for property in Properties::new(list) {
         let (name, value) = property?;
@@ -327,7 +399,7 @@ fn read_properties(body: &Bytes, list: &[u8], minor: u8, accepts: fn(&str) -> bo
         peer.properties.try_reserve(1).map_err(|_| ProtocolError::NoMemory)?;
         peer.properties.push((body.slice_ref(name), body.slice_ref(value)));
         if same_name(name, SOCKET_TYPE) {
-            if !std::str::from_utf8(value).is_ok_and(accepts) {
+            if !std::str::from_utf8(value).is_ok_and(terms.accepts) {
                 return Err(ProtocolError::SocketTypeMismatch);
             }
             peer.socket_type = body.slice_ref(value);
@@ -340,16 +412,6 @@ fn read_properties(body: &Bytes, list: &[u8], minor: u8, accepts: fn(&str) -> bo
         }
     }
     Ok(peer)
-}
-
-/// The ZAP status code that an ERROR command's reason is, or 0.
-fn status_code(reason: &[u8]) -> u16 {
-    match reason {
-        b"300" => 300,
-        b"400" => 400,
-        b"500" => 500,
-        _ => 0,
-    }
 }
 
 #[cfg(test)]

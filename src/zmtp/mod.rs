@@ -1,4 +1,4 @@
-//! ZMTP 3.1 (RFC 37) and 3.0 (RFC 23) with the NULL mechanism, 2.0 (RFC 15) and 1.0 (RFC 13), sans-I/O.
+//! ZMTP 3.1 (RFC 37) and 3.0 (RFC 23) with the mechanisms NULL, PLAIN (RFC 24) and CURVE (RFC 26), 2.0 (RFC 15) and 1.0 (RFC 13), sans-I/O.
 //!
 //! Bytes go in, events and bytes come out: nothing here knows a descriptor, a clock, a thread or a random number, so
 //! the reactor, a calling thread, the tests and the fuzzers drive the same code. A connection is a [`Handshake`] until
@@ -15,8 +15,11 @@ pub mod error;
 pub mod frame;
 pub mod greeting;
 pub mod handshake;
+pub mod limits;
+pub mod mechanism;
 pub mod metadata;
 pub mod scan;
+pub mod zap;
 
 #[cfg(test)]
 mod testing;
@@ -28,4 +31,10 @@ pub use frame::{
     encode_old_header,
 };
 pub use handshake::{Framing, Handshake, HandshakeConfig, Peer, Progress, pairs};
+pub use limits::{Begun, MessageLimits};
+pub use mechanism::{
+    Ciphers, CurveClient, CurveServer, MESSAGE_OVERHEAD, OPENED_LEAD, Opened, Opener, RANDOM, Sealer, Security,
+};
+#[cfg(feature = "gssapi")]
+pub use mechanism::{GssapiClient, GssapiServer};
 pub use scan::{Scan, ScanLimits, Stop, scan};

@@ -1,10 +1,11 @@
 //! Walks over the complete message frames at the start of a receive buffer, without copying.
 //!
 //! Whoever holds a connection's read half calls [`scan`] and moves the whole run it found in one copy. It keeps no
-//! state: a run may begin in the middle of a multipart message.
+//! state: a run may begin in the middle of a multipart message, of which the caller says what has come before.
 
 use super::error::ProtocolError;
 use super::frame::{Header, decode_header};
+use super::limits::{Begun, MessageLimits};
 
 /// What bounds a run of frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,10 @@ pub struct ScanLimits {
     pub max_body: Option<u64>,
     /// The run ends before a message frame whose body has at least this many bytes.
     pub large_threshold: u64,
+    /// A message beyond these is an error.
+    pub whole: MessageLimits,
+    /// What came before the buffer of the message that its first frame belongs to.
+    pub begun: Begun,
 }
 
 /// A run of complete message frames.
@@ -29,6 +34,8 @@ pub struct Scan {
     pub messages: usize,
     /// The frames in the run.
     pub frames: usize,
+    /// What has come, up to the end of the run, of a message that does not end in it.
+    pub begun: Begun,
     /// What ended the run, at offset [`Scan::bytes`].
     pub stop: Stop,
 }
@@ -58,6 +65,7 @@ pub fn scan(buffer: &[u8], limits: &ScanLimits) -> Result<Scan, ProtocolError> {
         committed_bytes: 0,
         messages: 0,
         frames: 0,
+        begun: limits.begun,
         stop: Stop::Limit,
     };
     while run.messages < limits.max_messages {
@@ -66,7 +74,15 @@ pub fn scan(buffer: &[u8], limits: &ScanLimits) -> Result<Scan, ProtocolError> {
         if let [flags @ 0..=1, length, body @ ..] = rest {
             let length = usize::from(*length);
             if length < short_bodies && length <= body.len() {
-                run.advance(2 + length, *flags != 0);
+                if *flags == 0 && run.begun.parts == 0 {
+                    run.advance(2 + length, false);
+                } else {
+                    match run.begun.with(length as u64, *flags != 0, &limits.whole) {
+                        Ok(begun) => run.begun = begun,
+                        Err(error) => return run.invalid(error),
+                    }
+                    run.advance(2 + length, *flags != 0);
+                }
                 continue;
             }
         }
@@ -88,6 +104,10 @@ pub fn scan(buffer: &[u8], limits: &ScanLimits) -> Result<Scan, ProtocolError> {
         } else if header.body_len > (rest.len() - header.header_len) as u64 {
             run.stop = Stop::Incomplete(header);
         } else {
+            match run.begun.with(header.body_len, header.more, &limits.whole) {
+                Ok(begun) => run.begun = begun,
+                Err(error) => return run.invalid(error),
+            }
             run.advance(header.header_len + header.body_len as usize, header.more);
             continue;
         }
@@ -117,11 +137,12 @@ impl Scan {
     }
 }
 
-/// Short bodies below this size are under both limits on a frame's size.
+/// Short bodies below this size are under every limit on a frame's size, and on that of a message which is one frame.
 fn short_body_bound(limits: &ScanLimits) -> usize {
     let bound = limits
         .max_body
         .map_or(u64::MAX, |most| most.saturating_add(1))
+        .min(limits.whole.bytes.saturating_add(1))
         .min(limits.large_threshold);
     usize::try_from(bound).unwrap_or(usize::MAX)
 }
@@ -136,6 +157,8 @@ mod tests {
         max_messages: usize::MAX,
         max_body: None,
         large_threshold: u64::MAX,
+        whole: MessageLimits::NONE,
+        begun: Begun { parts: 0, bytes: 0 },
     };
 
     /// The same walk, frame by frame with every rule spelled out once.
@@ -145,6 +168,7 @@ mod tests {
             committed_bytes: 0,
             messages: 0,
             frames: 0,
+            begun: limits.begun,
             stop: Stop::Limit,
         };
         loop {
@@ -163,7 +187,19 @@ mod tests {
                     Ok(Some(header)) if header.header_len as u64 + header.body_len > rest.len() as u64 => {
                         Stop::Incomplete(header)
                     }
+                    Ok(Some(header)) if run.begun.parts + 1 > limits.whole.parts => {
+                        assert!(!header.command);
+                        Stop::Invalid(ProtocolError::TooManyParts)
+                    }
+                    Ok(Some(header)) if run.begun.bytes + header.body_len > limits.whole.bytes => {
+                        Stop::Invalid(ProtocolError::TooManyBytes)
+                    }
                     Ok(Some(header)) => {
+                        run.begun.parts += 1;
+                        run.begun.bytes += header.body_len;
+                        if !header.more {
+                            run.begun = Begun::default();
+                        }
                         run.bytes += header.header_len + header.body_len as usize;
                         run.frames += 1;
                         if !header.more {
@@ -220,6 +256,7 @@ mod tests {
             committed_bytes: committed,
             messages: 2,
             frames: 4,
+            begun: Begun { parts: 1, bytes: 1 },
             stop: Stop::NeedMore,
         };
         assert_eq!(run, expected);
@@ -239,6 +276,7 @@ mod tests {
                         max_messages: 9,
                         max_body,
                         large_threshold,
+                        ..NO_LIMITS
                     },
                 )
                 .map(|run| run.stop)
@@ -320,6 +358,18 @@ mod tests {
                 } else {
                     generator.below(700) as u64
                 },
+                whole: if generator.below(2) == 0 {
+                    MessageLimits::NONE
+                } else {
+                    MessageLimits {
+                        parts: 1 + generator.below(3) as u64,
+                        bytes: generator.below(900) as u64,
+                    }
+                },
+                begun: Begun {
+                    parts: generator.below(2) as u64,
+                    bytes: 0,
+                },
             };
             assert_eq!(
                 scan(&stream, &limits),
@@ -339,7 +389,12 @@ mod tests {
         assert_eq!((whole.bytes, whole.messages), (stream.len(), 3));
         for cut in 0..=stream.len() {
             let first = scan(&stream[..cut], &NO_LIMITS).unwrap();
-            let second = scan(&stream[first.bytes..], &NO_LIMITS).unwrap();
+            let rest = ScanLimits {
+                begun: first.begun,
+                ..NO_LIMITS
+            };
+            let second = scan(&stream[first.bytes..], &rest).unwrap();
+            assert_eq!(second.begun, whole.begun);
             assert_eq!(first.bytes + second.bytes, whole.bytes);
             assert_eq!(first.messages + second.messages, whole.messages);
             assert_eq!(first.frames + second.frames, whole.frames);

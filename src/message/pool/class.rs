@@ -27,10 +27,11 @@ static SMALL: [u8; 1024 / GRANULE_BYTES] = {
 pub(in crate::message) struct Class(pub(super) u8);
 
 impl Class {
-    /// The smallest class whose blocks have `len` bytes behind their head; none when such blocks are not recycled.
+    /// The smallest class whose blocks have `len` bytes behind their head; none when such blocks are not recycled: none at all in a build
+    /// that is to see what is done to memory after it was given back, or beyond its end.
     #[inline]
     pub(in crate::message) fn of(len: usize) -> Option<Class> {
-        if !(CLASS_BYTES_MIN / 2 + 1..=CLASS_BYTES_MAX).contains(&len) {
+        if cfg!(unpooled) || !(CLASS_BYTES_MIN / 2 + 1..=CLASS_BYTES_MAX).contains(&len) {
             return None;
         }
         if let Some(index) = SMALL.get((len - 1) / GRANULE_BYTES) {

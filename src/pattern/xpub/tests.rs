@@ -4,6 +4,9 @@ use super::super::test_support::{Link, Rig, parts};
 use super::*;
 use crate::constants::*;
 
+const ZMQ_XPUB_MANUAL_LAST_VALUE: i32 = 98;
+const ZMQ_ONLY_FIRST_SUBSCRIBE: i32 = 108;
+
 fn hears(rig: &mut Rig) -> Vec<String> {
     let text = |part: &Vec<u8>| String::from_utf8_lossy(part).replace('\u{1}', "+").replace('\0', "-");
     std::iter::from_fn(|| rig.receive().ok())
@@ -237,4 +240,141 @@ fn under_manual_the_application_decides_for_the_peer_it_heard_of_last() {
     assert_eq!(change(&mut rig, "nobody"), Ok(()));
     rig.send(&["nobody"]).unwrap();
     assert_eq!((rig.remote_reads(a), rig.remote_reads(b)), (None, None));
+}
+
+/// Source: a run of libzmq 4.3.5 (`tests-c/draft_options.c`).
+#[test]
+fn under_last_value_the_message_after_a_notice_goes_to_its_peer_alone() {
+    let mut rig = Rig::new(ZMQ_XPUB);
+    rig.set(ZMQ_XPUB_MANUAL_LAST_VALUE, 1);
+    let (a, b) = (rig.attach(), rig.attach());
+    for peer in [a, b] {
+        tell(&mut rig, peer, "+t");
+        assert_eq!(hears(&mut rig), ["+t"]);
+        rig.pattern.subscribe(&mut rig.pipes, b"t").unwrap();
+    }
+    for text in ["t1", "t2"] {
+        rig.send(&[text]).unwrap();
+    }
+    assert_eq!((rig.remote_reads(a), rig.remote_reads(a)), (Some(parts(&["t2"])), None));
+    assert_eq!(
+        (rig.remote_reads(b), rig.remote_reads(b)),
+        (Some(parts(&["t1"])), Some(parts(&["t2"])))
+    );
+}
+
+#[test]
+fn a_subscription_within_a_users_message_is_the_users_where_that_is_asked_for() {
+    for (only_first, heard) in [(0, vec!["user", "+t"]), (1, vec!["user\u{1}t"])] {
+        let mut rig = Rig::new(ZMQ_XPUB);
+        rig.set(ZMQ_ONLY_FIRST_SUBSCRIBE, only_first);
+        let peer = rig.attach();
+        rig.remote_sends(peer, &["user", "\u{1}t"]);
+        assert_eq!(hears(&mut rig).concat(), heard.concat().replace('\u{1}', "+"));
+        assert_eq!(rig.pattern.topics(), Some(1 - only_first as usize));
+    }
+}
+
+fn limited(socket_type: i32, count: i32, bytes: i64) -> (Rig, PipeId) {
+    let mut rig = Rig::new(socket_type);
+    rig.set(MONOCOQUE_MAX_SUBSCRIPTIONS, count);
+    rig.set_bytes(MONOCOQUE_MAX_SUBSCRIPTION_BYTES, &bytes.to_ne_bytes());
+    let peer = connection(&mut rig);
+    (rig, peer)
+}
+
+fn connection(rig: &mut Rig) -> PipeId {
+    let link = Link {
+        is_connection: true,
+        ..Link::default()
+    };
+    rig.attach_as(link).unwrap()
+}
+
+#[test]
+fn a_peer_has_so_many_topics_and_is_gone_with_one_more() {
+    let (mut rig, peer) = limited(ZMQ_PUB, 3, 0);
+    for notice in ["+a", "+b", "+c", "+c", "-b", "+d"] {
+        tell(&mut rig, peer, notice);
+    }
+    assert_eq!(rig.take_exceeded(peer), None, "at the limit");
+    rig.send(&["a"]).unwrap();
+    assert_eq!(rig.remote_reads(peer), Some(parts(&["a"])));
+    tell(&mut rig, peer, "+e");
+    assert_eq!(rig.take_exceeded(peer), Some(MONOCOQUE_MAX_SUBSCRIPTIONS));
+    tell(&mut rig, peer, "+f");
+    for topic in ["a", "f"] {
+        rig.send(&[topic]).unwrap();
+        assert_eq!(rig.remote_reads(peer), None, "nothing of it is kept");
+    }
+    assert_eq!(rig.take_exceeded(peer), None, "said once");
+    // The same pipe, with a new connection behind it.
+    rig.pattern.reconnected(&mut rig.pipes, peer);
+    tell(&mut rig, peer, "+g");
+    rig.send(&["g"]).unwrap();
+    assert_eq!(rig.remote_reads(peer), Some(parts(&["g"])));
+}
+
+#[test]
+fn the_topics_of_a_peer_have_so_many_bytes() {
+    let (mut rig, peer) = limited(ZMQ_PUB, 0, 10);
+    tell(&mut rig, peer, "+12345");
+    tell(&mut rig, peer, "+67890");
+    assert_eq!(rig.take_exceeded(peer), None);
+    tell(&mut rig, peer, "-12345");
+    tell(&mut rig, peer, "+123456");
+    assert_eq!(rig.take_exceeded(peer), Some(MONOCOQUE_MAX_SUBSCRIPTION_BYTES));
+}
+
+#[test]
+fn what_waits_for_the_application_has_the_same_limits() {
+    let (mut rig, peer) = limited(ZMQ_XPUB, 4, 0);
+    let other = connection(&mut rig);
+    for notice in ["+a", "-a", "+a", "-a"] {
+        tell(&mut rig, peer, notice);
+    }
+    assert_eq!(rig.take_exceeded(peer), None);
+    tell(&mut rig, other, "+b");
+    tell(&mut rig, peer, "+a");
+    assert_eq!(rig.take_exceeded(peer), Some(MONOCOQUE_MAX_SUBSCRIPTIONS));
+    assert_eq!(rig.take_exceeded(other), None, "others are not disturbed");
+    assert_eq!(hears(&mut rig).concat(), "+a-a+a-a+b+a-a");
+}
+
+#[test]
+fn an_application_that_reads_gives_room() {
+    let (mut rig, peer) = limited(ZMQ_XPUB, 2, 0);
+    for _ in 0..100 {
+        tell(&mut rig, peer, "+a");
+        tell(&mut rig, peer, "-a");
+        assert_eq!(hears(&mut rig).concat(), "+a-a");
+    }
+    assert_eq!(rig.take_exceeded(peer), None);
+}
+
+#[test]
+fn a_message_upwards_is_kept_or_lost_as_a_whole() {
+    let (mut rig, peer) = limited(ZMQ_XPUB, 2, 0);
+    rig.remote_sends(peer, &["x", "y", "z"]);
+    assert_eq!(rig.take_exceeded(peer), Some(MONOCOQUE_MAX_SUBSCRIPTIONS));
+    rig.hang_up(peer);
+    // What peers leave behind is bounded, too.
+    for _ in 0..10 {
+        let next = connection(&mut rig);
+        rig.remote_sends(next, &["u", "v"]);
+        rig.hang_up(next);
+    }
+    assert_eq!(rig.receive(), Ok(parts(&["x", "y", "z"])));
+    assert_eq!(rig.receive(), Ok(parts(&["u", "v"])));
+    assert!(rig.receive().is_err());
+}
+
+#[test]
+fn peers_of_the_same_process_have_no_limit() {
+    let (mut rig, _) = limited(ZMQ_XPUB, 1, 1);
+    let peer = rig.attach();
+    for notice in ["+a", "+b", "+c"] {
+        tell(&mut rig, peer, notice);
+    }
+    assert_eq!(rig.take_exceeded(peer), None);
 }

@@ -9,6 +9,8 @@ use std::os::fd::RawFd;
 
 use crate::message::Body;
 use crate::sys::counters::{Counter, count};
+#[cfg(test)]
+use crate::sys::simulation;
 
 /// Segments that one system call takes at most. The kernel's own limit (`IOV_MAX`) is 1024.
 pub const SEGMENTS_PER_SEND_MAX: usize = 64;
@@ -157,18 +159,22 @@ impl SendBuffers {
         first.bytes().get(self.next.1..)
     }
 
+    /// What one system call is given.
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let mut skip = self.next.1;
+        let left = self.segments.iter().skip(self.next.0).take(SEGMENTS_PER_SEND_MAX);
+        left.map(move |segment| &segment.bytes()[std::mem::take(&mut skip)..])
+    }
+
     /// Fills `vectors` with what comes next and says how many it filled. The pointers are good while the segments are
     /// queued, also when this value moves.
     pub(super) fn io_vectors(&self, vectors: &mut [libc::iovec; SEGMENTS_PER_SEND_MAX]) -> usize {
-        let mut skip = self.next.1;
         let mut count = 0;
-        for (vector, segment) in vectors.iter_mut().zip(self.segments.iter().skip(self.next.0)) {
-            let bytes = &segment.bytes()[skip..];
+        for (vector, bytes) in vectors.iter_mut().zip(self.pieces()) {
             *vector = libc::iovec {
                 iov_base: bytes.as_ptr().cast_mut().cast(),
                 iov_len: bytes.len(),
             };
-            skip = 0;
             count += 1;
         }
         count
@@ -202,6 +208,10 @@ impl fmt::Debug for SendBuffers {
 /// The value of `errno`, `EAGAIN` where the socket takes nothing; see `sendmsg(2)`.
 pub fn send_now(fd: RawFd, buffers: &SendBuffers) -> Result<usize, i32> {
     count(Counter::Writes);
+    #[cfg(test)]
+    if let Some(result) = simulation::send(fd, buffers.pieces()) {
+        return result;
+    }
     let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
     if let Some(bytes) = buffers.only_segment() {
         let none = std::ptr::null::<libc::c_void>();
@@ -224,6 +234,10 @@ pub fn receive_now(fd: RawFd, buffer: &mut [u8]) -> Result<usize, i32> {
     let none = std::ptr::null_mut::<libc::c_void>();
     let (start, length) = (buffer.as_mut_ptr(), buffer.len());
     count(Counter::Reads);
+    #[cfg(test)]
+    if let Some(result) = simulation::receive(fd, buffer) {
+        return result;
+    }
     // SAFETY: the kernel writes at most `length` bytes into the slice, which is borrowed for the call.
     uninterrupted(|| unsafe { libc::syscall(libc::SYS_recvfrom, fd, start, length, libc::MSG_DONTWAIT, none, none) })
 }

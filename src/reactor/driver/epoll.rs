@@ -8,6 +8,7 @@
 mod registration;
 
 use std::collections::VecDeque;
+use std::ffi::CStr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::time::Duration;
@@ -87,8 +88,12 @@ impl EpollDriver {
     /// # Errors
     /// The value of `errno`, such as `EMFILE`.
     pub(super) fn new() -> Result<Self, i32> {
+        Self::with_waker(Waker::new()?)
+    }
+
+    /// As [`EpollDriver::new`], in the place of a driver that other threads wake by this.
+    pub(super) fn with_waker(waker: Waker) -> Result<Self, i32> {
         let epoll = Epoll::new().map_err(Error::errno)?;
-        let waker = Waker::new()?;
         epoll.control(
             libc::EPOLL_CTL_ADD,
             waker.fd(),
@@ -109,6 +114,11 @@ impl EpollDriver {
             events: Box::new([libc::epoll_event { events: 0, u64: 0 }; EVENTS_MAX]),
             has_nanoseconds: true,
         })
+    }
+
+    /// Has the next turn begin with what another driver has found.
+    pub(super) fn tell(&mut self, completion: Completion) {
+        self.completed.push_back(completion);
     }
 
     fn start(&mut self, token: Token, fd: RawFd, kind: Kind) {
@@ -327,9 +337,8 @@ impl EpollDriver {
 }
 
 impl Driver for EpollDriver {
-    #[cfg(test)]
-    fn name(&self) -> &'static str {
-        "epoll"
+    fn name(&self) -> &'static CStr {
+        c"epoll"
     }
 
     fn waker(&self) -> Waker {

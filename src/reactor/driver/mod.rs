@@ -12,19 +12,24 @@
 )]
 
 mod buffers;
+mod current;
 mod epoll;
 mod probe;
 mod provided;
+#[cfg(test)]
+pub mod simulated;
 mod table;
 #[cfg(test)]
 mod tests;
 mod uring;
 mod wake;
 
+use std::ffi::CStr;
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::Duration;
 
 pub use buffers::{SEGMENTS_PER_SEND_MAX, Segment, SendBuffers, receive_now, send_now};
+pub use current::current;
 pub use probe::select;
 pub use provided::ReceivedBuffer;
 pub use wake::Waker;
@@ -99,8 +104,7 @@ pub enum Completion {
 /// have several operations at once (say a receive, a send and a poll), but at most one receive and one send.
 pub trait Driver {
     /// `"io_uring"` or `"epoll"`.
-    #[cfg(test)]
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &'static CStr;
 
     /// A handle with which other threads end a [`Driver::wait`].
     fn waker(&self) -> Waker;
@@ -128,6 +132,12 @@ pub trait Driver {
     /// # Errors
     /// A value of `errno` when the kernel takes nothing just now (`ENOMEM`, `EAGAIN`); nothing is lost, a later call goes on.
     fn wait(&mut self, timeout: Option<Duration>) -> Result<(), i32>;
+
+    /// Asked for when `wait` has failed: the driver that goes on in the place of this one, which will not work again and is only
+    /// to be dropped. Operations keep their tokens; what this one had found is told by the other one.
+    fn successor(&mut self, _error: i32) -> Option<Box<dyn Driver>> {
+        None
+    }
 
     /// The next completion of the batch that the last [`Driver::wait`] found. New operations may be queued in between.
     fn next(&mut self) -> Option<Completion>;

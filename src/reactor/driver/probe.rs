@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::buffers::errno;
 use super::epoll::EpollDriver;
 use super::uring::UringDriver;
-use super::{Completion, Driver, Segment, SendBuffers, send_now};
+use super::{Completion, Driver, Segment, SendBuffers, current, send_now};
 
 /// Environment variable that forces a driver: `uring` or `epoll`. Any other value is as good as none.
 const VARIABLE: &str = "MONOCOQUE_DRIVER";
@@ -31,14 +31,21 @@ static TRIAL_PASSED: AtomicBool = AtomicBool::new(false);
 /// # Errors
 /// The value of `errno` where no driver, or not the forced one, can be had: `EMFILE`, `ENOMEM`, `EPERM`.
 pub fn select() -> Result<Box<dyn Driver>, i32> {
-    select_named(std::env::var_os(VARIABLE).as_deref())
+    let (driver, refused) = select_named(std::env::var_os(VARIABLE).as_deref())?;
+    let reason = refused.map(|error| format!(" (io_uring is refused: {})", std::io::Error::from_raw_os_error(error)));
+    current::note(driver.name(), &reason.unwrap_or_default());
+    Ok(driver)
 }
 
-fn select_named(forced: Option<&OsStr>) -> Result<Box<dyn Driver>, i32> {
+/// The driver, and why it is not io_uring where that was tried.
+fn select_named(forced: Option<&OsStr>) -> Result<(Box<dyn Driver>, Option<i32>), i32> {
     match forced.and_then(OsStr::to_str) {
-        Some("uring") => uring(),
-        Some("epoll") => epoll(),
-        _ => uring().or_else(|_| epoll()),
+        Some("uring") => Ok((uring()?, None)),
+        Some("epoll") => Ok((epoll()?, None)),
+        _ => match uring() {
+            Ok(driver) => Ok((driver, None)),
+            Err(error) => Ok((epoll()?, Some(error))),
+        },
     }
 }
 
@@ -99,43 +106,8 @@ fn socket_pair() -> Result<(OwnedFd, OwnedFd), i32> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::forbid;
     use super::*;
-
-    /// Forbids one system call to the calling thread: from now on it fails with `error`.
-    fn forbid(system_call: libc::c_long, error: i32) {
-        let statement = |code: u32, jump_false: u8, value: u32| libc::sock_filter {
-            code: code as u16,
-            jt: 0,
-            jf: jump_false,
-            k: value,
-        };
-        let mut program = [
-            statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
-            statement(
-                libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
-                1,
-                u32::try_from(system_call).unwrap(),
-            ),
-            statement(
-                libc::BPF_RET | libc::BPF_K,
-                0,
-                libc::SECCOMP_RET_ERRNO | error.cast_unsigned(),
-            ),
-            statement(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW),
-        ];
-        let program = libc::sock_fprog {
-            len: 4,
-            filter: program.as_mut_ptr(),
-        };
-        // SAFETY: the filter is well formed and copied by the kernel during the call; it concerns this thread only.
-        unsafe {
-            assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-            assert_eq!(
-                libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program),
-                0
-            );
-        }
-    }
 
     fn with_forbidden<T: Send + 'static>(system_call: libc::c_long, error: i32, body: fn() -> T) -> T {
         let thread = std::thread::spawn(move || {
@@ -146,7 +118,7 @@ mod tests {
     }
 
     fn chosen(forced: Option<&str>) -> Result<&'static str, i32> {
-        select_named(forced.map(OsStr::new)).map(|driver| driver.name())
+        select_named(forced.map(OsStr::new)).map(|(driver, _)| driver.name().to_str().unwrap())
     }
 
     #[test]

@@ -2,12 +2,15 @@
 //!
 //! Reactor thread only (the kernel is told so: `SINGLE_ISSUER`). An operation stays in the table from its submission to its
 //! final completion queue entry and owns all memory that the kernel may touch meanwhile; the table's key is the user data.
-//! Dropping the driver cancels and reaps everything before any of that memory is freed.
+//! Dropping the driver cancels and reaps everything before any of that memory is freed. A ring that works no longer gives
+//! everything to an epoll driver (`succession.rs`).
 
 mod operation;
 mod ring;
+mod succession;
 
 use std::collections::VecDeque;
+use std::ffi::CStr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -17,6 +20,7 @@ use io_uring::{EnterFlags, IoUring, cqueue, opcode, squeue};
 
 use self::operation::{BUFFER_GROUP, Kind, Operation, SendOperation, failure};
 use self::ring::{SUBMISSIONS, errno_of};
+use self::succession::may_pass;
 use super::provided::BufferPool;
 use super::table::{Table, admit};
 use super::{
@@ -62,6 +66,12 @@ pub(super) struct UringDriver {
     wake_armed: bool,
     closing: bool,
     enter_flags: EnterFlags,
+    /// Whether the kernel acts on operations only inside `io_uring_enter`.
+    is_deferred: bool,
+    /// Turns that the kernel has refused, one after the other.
+    refusals: u32,
+    /// Whether another driver has the operations.
+    is_handed_over: bool,
 }
 
 impl UringDriver {
@@ -70,7 +80,7 @@ impl UringDriver {
     /// # Errors
     /// The value of `errno`, as [`ring::build`] gives it.
     pub(super) fn new() -> Result<Self, i32> {
-        let ring = ring::build()?;
+        let (ring, is_deferred) = ring::build()?;
         let mut enter_flags = EnterFlags::EXT_ARG | EnterFlags::GETEVENTS;
         if ring.params().is_feature_no_iowait() {
             // Else an idle reactor shows as time spent waiting for disks.
@@ -99,6 +109,9 @@ impl UringDriver {
             wake_armed: false,
             closing: false,
             enter_flags,
+            is_deferred,
+            refusals: 0,
+            is_handed_over: false,
         })
     }
 
@@ -366,17 +379,19 @@ impl UringDriver {
                 return true;
             }
             let flushed = self.flush();
-            // A failure here is tried again on the next turn.
-            let _ = self.enter(flushed, Some(REAP_TURN));
+            match self.enter(flushed, Some(REAP_TURN)) {
+                Ok(()) => {}
+                Err(error) if may_pass(error) => std::thread::sleep(REAP_TURN),
+                Err(_) => return false,
+            }
         }
         false
     }
 }
 
 impl Driver for UringDriver {
-    #[cfg(test)]
-    fn name(&self) -> &'static str {
-        "io_uring"
+    fn name(&self) -> &'static CStr {
+        c"io_uring"
     }
 
     fn waker(&self) -> Waker {
@@ -434,7 +449,14 @@ impl Driver for UringDriver {
             self.immediate.push_front(Completion::Woken);
             return Ok(());
         }
+        if entered.is_ok() {
+            self.refusals = 0;
+        }
         entered
+    }
+
+    fn successor(&mut self, error: i32) -> Option<Box<dyn Driver>> {
+        Some(Box::new(self.hand_over(error)?))
     }
 
     fn next(&mut self) -> Option<Completion> {
@@ -453,7 +475,7 @@ impl Driver for UringDriver {
 
 impl Drop for UringDriver {
     fn drop(&mut self) {
-        if !self.reap() {
+        if self.is_handed_over || !self.reap() {
             // The kernel may still use these; leaking them is the lesser evil.
             std::mem::forget(std::mem::take(&mut self.operations));
             std::mem::forget(Rc::clone(&self.pool));

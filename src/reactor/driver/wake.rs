@@ -1,24 +1,15 @@
 //! Waking the reactor from other threads, without a system call while it is awake.
 //!
-//! One word says AWAKE, ASLEEP or NOTIFIED. Protocol, free of lost wake-ups:
-//! - `wake` swaps in NOTIFIED; only if it found ASLEEP it writes the eventfd.
-//! - the reactor turns AWAKE into ASLEEP before it may sleep; where that fails a notification is pending and it must not.
-//! - after sleeping (or not) it swaps in AWAKE; NOTIFIED found there is reported as one `Woken`.
-//!
-//! Every access is a read-modify-write, so what a thread did before `wake` is seen by the reactor after the swap that
-//! reports it, also where several wake-ups coalesced. A write that comes late, after the reactor rose for another reason,
-//! only makes its next sleep short. The eventfd is never read: both drivers watch it for edges.
+//! A [`WakeWord`] says whether it sleeps; only then the eventfd is written. `wake` notifies; the reactor falls asleep before it may
+//! sleep, and rises after that, whether it slept or not: what it finds then is reported as one `Woken`. The eventfd is never read:
+//! both drivers watch it for edges.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::sys::counters::{Counter, count};
 use crate::sys::descriptors::Descriptor;
-
-const AWAKE: u32 = 0;
-const ASLEEP: u32 = 1;
-const NOTIFIED: u32 = 2;
+use crate::sys::wake_word::WakeWord;
 
 /// Wakes one reactor. Any thread may use it, also after the driver is gone.
 #[derive(Clone, Debug)]
@@ -28,14 +19,14 @@ pub struct Waker {
 
 #[derive(Debug)]
 struct Shared {
-    state: AtomicU32,
+    word: WakeWord,
     eventfd: Descriptor,
 }
 
 impl Waker {
     /// Makes the reactor's current or next `wait` return with a `Woken`. Never blocks, and is no cancellation point.
     pub fn wake(&self) {
-        if self.shared.state.swap(NOTIFIED, Ordering::SeqCst) != ASLEEP {
+        if !self.shared.word.notify() {
             return;
         }
         count(Counter::BackgroundWakes);
@@ -62,7 +53,7 @@ impl Waker {
         let eventfd = unsafe { OwnedFd::from_raw_fd(fd) }.into();
         Ok(Self {
             shared: Arc::new(Shared {
-                state: AtomicU32::new(AWAKE),
+                word: WakeWord::new(),
                 eventfd,
             }),
         })
@@ -75,15 +66,18 @@ impl Waker {
 
     /// Reactor: about to sleep. False: a notification is pending, do not.
     pub(super) fn fall_asleep(&self) -> bool {
-        self.shared
-            .state
-            .compare_exchange(AWAKE, ASLEEP, Ordering::SeqCst, Ordering::SeqCst)
-            .is_ok()
+        self.shared.word.fall_asleep()
+    }
+
+    /// Whether somebody called `wake` since the reactor last rose.
+    #[cfg(test)]
+    pub(super) fn is_notified(&self) -> bool {
+        self.shared.word.is_notified()
     }
 
     /// Reactor: after the wait, whether it slept or not. True: somebody called `wake`.
     pub(super) fn rise(&self) -> bool {
-        self.shared.state.swap(AWAKE, Ordering::SeqCst) == NOTIFIED
+        self.shared.word.rise()
     }
 }
 

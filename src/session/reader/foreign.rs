@@ -2,17 +2,16 @@
 
 use super::{DIRECT_BODY, Outcome, ReadHalf};
 use crate::error::Error;
-use crate::message::BodyBuilder;
 use crate::sys::clock;
-use crate::zmtp::{Framing, ProtocolError, decode_old_header, encode_header};
+use crate::zmtp::{Framing, Opener, ProtocolError, decode_old_header, encode_header};
 
 /// A message of a raw connection has so many bytes at most.
 const RAW_MAX: usize = 8192;
 
 impl ReadHalf {
-    /// How the frames of the connection that begins are written.
-    pub(in crate::session) fn speak(&mut self, framing: Framing) {
-        self.framing = framing;
+    /// How the frames of the connection that begins are written, and what decrypts them.
+    pub(in crate::session) fn speak(&mut self, framing: Framing, opener: Option<Opener>) {
+        (self.framing, self.opener) = (framing, opener);
     }
 
     /// As [`ReadHalf::decode_messages`] for ZMTP 1.0.
@@ -35,9 +34,8 @@ impl ReadHalf {
                 return Outcome::Broken(ProtocolError::MessageTooLarge);
             }
             if header.body_len >= DIRECT_BODY {
-                match BodyBuilder::new(header.body_len as usize) {
-                    Ok(builder) => self.body = Some((builder, header.more)),
-                    Err(_) => return Outcome::OutOfMemory,
+                if let Err(outcome) = self.begin_body(header) {
+                    return outcome;
                 }
                 *position += header.header_len;
                 continue;
@@ -46,6 +44,10 @@ impl ReadHalf {
             let Some(body) = rest.get(header.header_len..end) else {
                 return Outcome::Drained;
             };
+            match self.begun.with(header.body_len, header.more, &self.message_limits) {
+                Ok(begun) => self.begun = begun,
+                Err(error) => return Outcome::Broken(error),
+            }
             let (new_header, header_len) = encode_header(header.more, body.len());
             let frame = [&new_header[..header_len], body].concat();
             let committed = if header.more { 0 } else { frame.len() };

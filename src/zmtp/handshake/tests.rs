@@ -1,6 +1,8 @@
 //! The handshake against recorded bytes: known answers, every chunking, every truncation, every changed byte.
 
 use super::*;
+use crate::zmtp::command::READY;
+use crate::zmtp::encode_command;
 use crate::zmtp::testing::Generator;
 
 /// What libzmq 4.3.5 sent for a DEALER with the routing id "me", captured on a raw socket.
@@ -14,7 +16,16 @@ fn config(socket_type: &'static str) -> HandshakeConfig {
         routing_id: None,
         accepts: |theirs| pairs("ROUTER", theirs),
         properties: Vec::new(),
+        security: Security::Null,
+        asks: false,
+        needs_handler: false,
+        body_max: None,
     }
+}
+
+/// NULL takes no random bytes.
+fn begin(config: HandshakeConfig) -> Handshake {
+    Handshake::new(config, Box::new(Zeroizing::new([0; RANDOM])))
 }
 
 fn recorded() -> Vec<u8> {
@@ -37,15 +48,15 @@ fn properties(list: &[(&[u8], &[u8])]) -> Vec<u8> {
 
 /// Feeds `stream` in chunks as a reactor would: what is not consumed is offered again.
 fn drive(stream: &[u8], mut chunk: impl FnMut() -> usize) -> Result<(usize, Option<Peer>), ProtocolError> {
-    let mut handshake = Handshake::new(config("ROUTER"));
+    let mut handshake = begin(config("ROUTER"));
     let (mut consumed, mut available) = (0, 0);
     while available < stream.len() {
         available = stream.len().min(available + chunk());
         let (count, progress) = handshake.input(&stream[consumed..available])?;
         consumed += count;
         assert!(consumed <= available);
-        if let Progress::Done(peer) = progress {
-            return Ok((consumed, Some(peer)));
+        if let Progress::Done(peer, _) = progress {
+            return Ok((consumed, Some(*peer)));
         }
     }
     Ok((consumed, None))
@@ -103,7 +114,7 @@ fn peer_of(list: &[(&[u8], &[u8])]) -> Result<Peer, ProtocolError> {
 
 #[test]
 fn our_side_has_the_octets_of_the_worked_example() {
-    let mut handshake = Handshake::new(config("DEALER"));
+    let mut handshake = begin(config("DEALER"));
     assert_eq!(handshake.output()[..], greeting(b"")[..10]);
     handshake.input(&LIBZMQ_GREETING[..63]).unwrap();
     assert_eq!(handshake.output()[..], greeting(b""));
@@ -122,7 +133,7 @@ fn identity_is_sent_by_three_types_only() {
         let mut ours = config(socket_type);
         ours.routing_id = Some(Bytes::from_static(b"me"));
         ours.properties = vec![(Bytes::from_static(b"X-key"), Bytes::from_static(b"value"))];
-        let mut handshake = Handshake::new(ours);
+        let mut handshake = begin(ours);
         handshake.input(LIBZMQ_GREETING).unwrap();
         let mut expected = greeting(b"me");
         let mut list = vec![(SOCKET_TYPE, socket_type.as_bytes())];
@@ -146,14 +157,15 @@ fn a_recorded_handshake_gives_the_peer() {
         properties: list
             .map(|(name, value)| (Bytes::from_static(name), Bytes::from_static(value)))
             .to_vec(),
+        admitted: None,
     };
     assert_eq!(at_once(&recorded()), Ok((64 + 45, Some(expected))));
 }
 
 #[test]
 fn two_of_us_complete_a_handshake_with_each_other() {
-    let mut router = Handshake::new(config("ROUTER"));
-    let mut dealer = Handshake::new(HandshakeConfig {
+    let mut router = begin(config("ROUTER"));
+    let mut dealer = begin(HandshakeConfig {
         accepts: |theirs| pairs("DEALER", theirs),
         ..config("DEALER")
     });
@@ -164,7 +176,7 @@ fn two_of_us_complete_a_handshake_with_each_other() {
         for (side, bytes) in [(&mut dealer, from_router), (&mut router, from_dealer)] {
             let (consumed, progress) = side.input(&bytes).unwrap();
             assert_eq!(consumed, bytes.len());
-            if let Progress::Done(peer) = progress {
+            if let Progress::Done(peer, _) = progress {
                 done.push(peer.socket_type);
             }
         }
@@ -231,17 +243,17 @@ fn random_streams_never_fail_in_one_chunking_only() {
 
 #[test]
 fn an_error_is_final() {
-    let mut handshake = Handshake::new(config("ROUTER"));
-    assert_eq!(handshake.input(&[0, 0]), Err(ProtocolError::NotZmtp));
-    assert_eq!(handshake.input(&recorded()), Err(ProtocolError::NotZmtp));
-    assert_eq!(handshake.input(&[]), Err(ProtocolError::NotZmtp));
+    let mut handshake = begin(config("ROUTER"));
+    assert_eq!(handshake.input(&[0, 0]).unwrap_err(), ProtocolError::NotZmtp);
+    assert_eq!(handshake.input(&recorded()).unwrap_err(), ProtocolError::NotZmtp);
+    assert_eq!(handshake.input(&[]).unwrap_err(), ProtocolError::NotZmtp);
 }
 
 #[test]
 fn nothing_is_consumed_after_the_end() {
-    let mut handshake = Handshake::new(config("ROUTER"));
-    assert!(matches!(handshake.input(&recorded()), Ok((109, Progress::Done(_)))));
-    assert_eq!(handshake.input(b"\0\x05hello"), Ok((0, Progress::NeedMore)));
+    let mut handshake = begin(config("ROUTER"));
+    assert!(matches!(handshake.input(&recorded()), Ok((109, Progress::Done(..)))));
+    assert!(matches!(handshake.input(b"\0\x05hello"), Ok((0, Progress::NeedMore))));
 }
 
 #[test]
@@ -291,10 +303,29 @@ fn limits_hold_at_their_value_and_act_one_past_it() {
     assert_eq!(peer_of(&[(b"X", &value)]), Err(ProtocolError::ReadyTooLarge));
 }
 
+/// Source: ZMQ_MAXMSGSIZE in zmq_setsockopt(3), which libzmq looks at before it knows what a frame is.
+#[test]
+fn the_limit_on_messages_holds_for_the_handshake_too() {
+    let read = |body_max, bytes: &[u8]| {
+        let mut handshake = begin(HandshakeConfig {
+            body_max: Some(body_max),
+            ..config("ROUTER")
+        });
+        handshake.input(LIBZMQ_GREETING).and_then(|_| handshake.input(bytes))
+    };
+    let size = u64::from(LIBZMQ_READY[1]);
+    assert!(matches!(read(size, LIBZMQ_READY), Ok((_, Progress::Done(..)))));
+    assert_eq!(
+        read(size - 1, LIBZMQ_READY).unwrap_err(),
+        ProtocolError::MessageTooLarge
+    );
+    assert_eq!(read(4, b"\x00\x05").unwrap_err(), ProtocolError::MessageTooLarge);
+}
+
 #[test]
 fn only_a_ready_command_ends_the_handshake() {
     let after_greeting = |frame: &[u8]| at_once(&[LIBZMQ_GREETING, frame].concat());
-    assert_eq!(after_greeting(b"\x00\x05"), Err(ProtocolError::UnexpectedMessage));
+    assert_eq!(after_greeting(b"\x00\x05hello"), Err(ProtocolError::UnexpectedCommand));
     assert_eq!(after_greeting(b"\x05"), Err(ProtocolError::CommandWithMore));
     assert_eq!(after_greeting(b"\x04\x00"), Err(ProtocolError::UnexpectedCommand));
     assert_eq!(
@@ -325,8 +356,8 @@ fn sizes_that_a_property_cannot_have_end_our_own_handshake() {
     let mut ours = config("ROUTER");
     ours.properties = vec![(Bytes::new(), Bytes::new())];
     assert_eq!(
-        Handshake::new(ours).input(LIBZMQ_GREETING),
-        Err(ProtocolError::InvalidMetadata)
+        begin(ours).input(LIBZMQ_GREETING).unwrap_err(),
+        ProtocolError::InvalidMetadata
     );
 }
 

@@ -6,6 +6,7 @@
 mod connections;
 mod isolated;
 mod lifecycle;
+mod succession;
 mod transfer;
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -162,4 +163,40 @@ fn pattern(length: usize) -> Vec<u8> {
 
 fn fd(socket: &impl AsRawFd) -> RawFd {
     socket.as_raw_fd()
+}
+
+/// Forbids one system call to the calling thread: from now on it fails with `error`.
+pub(super) fn forbid(system_call: libc::c_long, error: i32) {
+    let statement = |code: u32, jump_false: u8, value: u32| libc::sock_filter {
+        code: code as u16,
+        jt: 0,
+        jf: jump_false,
+        k: value,
+    };
+    let mut program = [
+        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
+        statement(
+            libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+            1,
+            u32::try_from(system_call).unwrap(),
+        ),
+        statement(
+            libc::BPF_RET | libc::BPF_K,
+            0,
+            libc::SECCOMP_RET_ERRNO | error.cast_unsigned(),
+        ),
+        statement(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog {
+        len: 4,
+        filter: program.as_mut_ptr(),
+    };
+    // SAFETY: the filter is well formed and copied by the kernel during the call; it concerns this thread only.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        assert_eq!(
+            libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program),
+            0
+        );
+    }
 }

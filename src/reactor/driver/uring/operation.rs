@@ -38,6 +38,11 @@ pub(super) struct SendOperation {
 }
 
 impl Operation {
+    /// Whether it takes bytes from the kernel, or gives it some.
+    pub(super) fn moves_bytes(&self) -> bool {
+        matches!(self.kind, Kind::Receive { .. } | Kind::Send(_))
+    }
+
     /// The submission entry. What it points to lives as long as the operation.
     pub(super) fn entry(&self, token: Token) -> squeue::Entry {
         let fd = Fd(self.fd);

@@ -20,12 +20,13 @@ const OPERATION_CODES: [u8; 6] = [
     opcode::AsyncCancel::CODE,
 ];
 
-/// A working ring with as many of the wanted flags as the kernel has; close-on-exec, not inherited by a forked child.
+/// A working ring with as many of the wanted flags as the kernel has; close-on-exec, not inherited by a forked child. True:
+/// its completions are deferred to `io_uring_enter`.
 ///
 /// # Errors
 /// The value of `errno`: `ENOSYS`, `EPERM`, `EINVAL` where io_uring is missing, forbidden or too old; `EMFILE`, `ENOMEM`.
-pub(super) fn build() -> Result<IoUring, i32> {
-    let mut ring = set_up()?;
+pub(super) fn build() -> Result<(IoUring, bool), i32> {
+    let (mut ring, is_deferred) = set_up()?;
     if !(ring.params().is_feature_ext_arg() && ring.params().is_feature_nodrop()) {
         return Err(libc::ENOSYS);
     }
@@ -37,7 +38,7 @@ pub(super) fn build() -> Result<IoUring, i32> {
         return Err(libc::ENOSYS);
     }
     submit_no_operation(&mut ring)?;
-    Ok(ring)
+    Ok((ring, is_deferred))
 }
 
 /// The `errno` of an error of the io_uring crate.
@@ -46,7 +47,7 @@ pub(super) fn errno_of(error: &std::io::Error) -> i32 {
 }
 
 /// Tries the flags of Linux 6.1, then those of 6.0, then those of 5.19.
-fn set_up() -> Result<IoUring, i32> {
+fn set_up() -> Result<(IoUring, bool), i32> {
     let attempt = |single_issuer: bool, deferred: bool| {
         let mut builder = IoUring::builder();
         builder
@@ -61,7 +62,8 @@ fn set_up() -> Result<IoUring, i32> {
         if deferred {
             builder.setup_defer_taskrun();
         }
-        builder.build(SUBMISSIONS).map_err(|error| errno_of(&error))
+        let ring = builder.build(SUBMISSIONS).map_err(|error| errno_of(&error))?;
+        Ok((ring, deferred))
     };
     match attempt(true, true) {
         Err(libc::EINVAL) => match attempt(true, false) {
