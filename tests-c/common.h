@@ -47,6 +47,8 @@ static UNUSED const char *error_name (int number)
         const char *name;
     } names[] = {{0, "0"},
                  {EAGAIN, "EAGAIN"},
+                 {EPERM, "EPERM"},
+                 {ENOSPC, "ENOSPC"},
                  {EINTR, "EINTR"},
                  {EINVAL, "EINVAL"},
                  {EFAULT, "EFAULT"},

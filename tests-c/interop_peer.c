@@ -1,7 +1,10 @@
 /* One of the two peers of tests/interop.rs: sends numbered, checksummed messages, or receives, checks and (where the socket type
  * allows) returns them.
  *
- *   interop_peer send|receive TYPE PEER_TYPE bind|connect ENDPOINT BOARD COUNT
+ *   interop_peer send|receive TYPE PEER_TYPE bind|connect ENDPOINT BOARD COUNT [MECHANISM [wrong]]
+ *
+ * With a mechanism the side that binds is the server, or, where its name ends in "-server-connects", the other. Who has the wrong
+ * keys, or the wrong password, waits for its handshake to fail and says so, and so does its peer; neither sends or receives anything.
  *
  * The board is a file of numbers that both peers map and the test reads: what a killed process had reached is known to the one
  * that replaces it. The numbers of one sender arrive in increasing order, each at most once, with at most one gap (the one kill),
@@ -321,9 +324,75 @@ static int type_of (const char *name)
     return -1;
 }
 
+/* The keys of zmq_curve(7), and others. */
+static void secure (const char *mechanism, int serves, int is_wrong)
+{
+    const char *server = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7", *client = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID";
+    int is_plain = strncmp (mechanism, "PLAIN", strlen ("PLAIN")) == 0;
+    if (is_plain && serves)
+        set_int (socket_, ZMQ_PLAIN_SERVER, 1);
+    else if (is_plain) {
+        set_text (socket_, ZMQ_PLAIN_USERNAME, "admin");
+        set_text (socket_, ZMQ_PLAIN_PASSWORD, is_wrong ? "guess" : "secret");
+    } else if (serves) {
+        set_int (socket_, ZMQ_CURVE_SERVER, 1);
+        set_text (socket_, ZMQ_CURVE_SECRETKEY, "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6");
+    } else {
+        set_text (socket_, ZMQ_CURVE_SERVERKEY, is_wrong ? client : server);
+        set_text (socket_, ZMQ_CURVE_PUBLICKEY, client);
+        set_text (socket_, ZMQ_CURVE_SECRETKEY, "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs");
+    }
+}
+
+/* Answers questions about peers for ever: the name and the password, or the key, of `secure`. */
+static void *authenticate (void *handler)
+{
+    for (;;) {
+        char frames[8][256];
+        int count = 0, size, more = 1;
+        for (; more; count++) {
+            CHECK (count < COUNT (frames) && (size = zmq_recv (handler, frames[count], 255, 0)) >= 0);
+            frames[count][size] = 0;
+            more = int_option (handler, ZMQ_RCVMORE);
+        }
+        int is_plain = strcmp (frames[5], "PLAIN") == 0;
+        int is_right = !is_plain || (strcmp (frames[6], "admin") == 0 && strcmp (frames[7], "secret") == 0);
+        CHECK (count == (is_plain ? 8 : 7));
+        const char *answer[] = {"1.0", frames[1], is_right ? "200" : "400", "", "joe", ""};
+        for (int i = 0; i < COUNT (answer); i++)
+            CHECK (zmq_send (handler, answer[i], strlen (answer[i]), i + 1 < COUNT (answer) ? ZMQ_SNDMORE : 0) >= 0);
+    }
+    return NULL;
+}
+
+static void start_handler (void *context)
+{
+    pthread_t thread;
+    void *handler = new_socket (context, ZMQ_REP);
+    CHECK (zmq_bind (handler, "inproc://zeromq.zap.01") == 0);
+    CHECK (pthread_create (&thread, NULL, authenticate, handler) == 0);
+}
+
+/* Waits until a handshake of the socket fails; that one succeeds is a fault. */
+static void wait_for_failure (void *monitor)
+{
+    for (;;) {
+        uint16_t event;
+        zmq_msg_t part;
+        CHECK (zmq_msg_init (&part) == 0 && zmq_msg_recv (&part, monitor, 0) >= 0);
+        memcpy (&event, zmq_msg_data (&part), sizeof event);
+        CHECK (zmq_msg_recv (&part, monitor, 0) >= 0 && zmq_msg_close (&part) == 0);
+        CHECK (event != ZMQ_EVENT_HANDSHAKE_SUCCEEDED);
+        if (event & (ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL))
+            return;
+    }
+}
+
 int main (int argument_count, char **arguments)
 {
-    CHECK (argument_count == 8);
+    CHECK (argument_count >= 8 && argument_count <= 10);
+    const char *mechanism = argument_count > 8 ? arguments[8] : NULL;
+    int is_wrong = argument_count > 9;
     int sends = strcmp (arguments[1], "send") == 0;
     type = type_of (arguments[2]);
     peer_type = type_of (arguments[3]);
@@ -355,11 +424,24 @@ int main (int argument_count, char **arguments)
         CHECK (zmq_send (socket_, "\1m", 2, 0) == 2);
     endpoint = arguments[5];
     connects = strcmp (arguments[4], "connect") == 0;
+    void *monitor = NULL;
+    if (mechanism) {
+        int server_connects = strstr (mechanism, "-server-connects") != NULL;
+        secure (mechanism, connects == server_connects, is_wrong);
+        start_handler (context);
+    }
+    if (is_wrong) {
+        CHECK (zmq_socket_monitor (socket_, "inproc://events", ZMQ_EVENT_ALL) == 0);
+        monitor = new_socket (context, ZMQ_PAIR);
+        connect_to (monitor, "inproc://events");
+    }
     if (connects)
         connect_to (socket_, endpoint);
     else
         CHECK (zmq_bind (socket_, endpoint) == 0);
-    if (sends)
+    if (is_wrong)
+        wait_for_failure (monitor);
+    else if (sends)
         send_all ();
     else
         receive_all ();

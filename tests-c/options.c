@@ -1,8 +1,8 @@
-/* Walks every option number from 0 to 130 over eleven socket types, lengths and values, and prints what the library
+/* Walks every option number from 0 to 130 over the twelve socket types, lengths and values, and prints what the library
  * answers: one line for each number and kind of probe, or one for each group of socket types that answer alike.
  *
  * Run on two libraries, the output must be equal. Options whose answer depends on how the library was built (security
- * mechanisms, SOCKS, raw sockets) are left out unless the argument "all" is given; so are numbers of draft options. The
+ * mechanisms, SOCKS) are left out unless the argument "all" is given; so are numbers of other draft options than a stable libzmq takes. The
  * filters of ipc peers, which libzmq has only when it was built asking the system for them, come with "full" or "all". */
 #include <errno.h>
 #include <limits.h>
@@ -12,16 +12,19 @@
 #include <string.h>
 #include <zmq.h>
 
-enum { TYPES = 11, LAST_NUMBER = 130, LINE = 8192 };
+enum { TYPES = 12, LAST_NUMBER = 130, LINE = 8192 };
 
 static const char *const type_names[TYPES] = {"PAIR", "PUB",  "SUB",  "REQ",  "REP", "DEALER",
-                                              "ROUTER", "PULL", "PUSH", "XPUB", "XSUB"};
-static const int of_other_builds[] = {ZMQ_ROUTER_RAW, ZMQ_PLAIN_SERVER, ZMQ_PLAIN_USERNAME, ZMQ_PLAIN_PASSWORD,
+                                              "ROUTER", "PULL", "PUSH", "XPUB", "XSUB", "STREAM"};
+static const int of_other_builds[] = {ZMQ_PLAIN_SERVER, ZMQ_PLAIN_USERNAME, ZMQ_PLAIN_PASSWORD,
                                       ZMQ_CURVE_SERVER, ZMQ_CURVE_PUBLICKEY, ZMQ_CURVE_SECRETKEY, ZMQ_CURVE_SERVERKEY,
                                       ZMQ_ZAP_DOMAIN, ZMQ_GSSAPI_SERVER, ZMQ_GSSAPI_PRINCIPAL,
                                       ZMQ_GSSAPI_SERVICE_PRINCIPAL, ZMQ_GSSAPI_PLAINTEXT, ZMQ_SOCKS_PROXY,
-                                      ZMQ_STREAM_NOTIFY, ZMQ_GSSAPI_PRINCIPAL_NAMETYPE,
+                                      ZMQ_GSSAPI_PRINCIPAL_NAMETYPE,
                                       ZMQ_GSSAPI_SERVICE_PRINCIPAL_NAMETYPE};
+/* Drafts that a stable libzmq takes: LOOPBACK_FASTPATH, METADATA, MULTICAST_LOOP, XPUB_MANUAL_LAST_VALUE, ONLY_FIRST_SUBSCRIBE and
+ * RECONNECT_STOP. */
+static const int drafts[] = {94, 95, 96, 98, 108, 109};
 static const int numbers[] = {INT_MIN, -1000, -2, -1, 0, 1, 2, 3, 4, 5, 63, 64, 99, 100, 128, 255, 256,
                               65535, 65536, 6553599, 6553600, INT_MAX};
 static const int64_t long_numbers[] = {INT64_MIN, -2, -1, 0, 1, 4, 100, INT64_C(1) << 32, INT64_MAX};
@@ -192,6 +195,9 @@ static int is_left_out(int option, int full)
     for (size_t at = 0; at < sizeof of_other_builds / sizeof *of_other_builds; at++)
         if (option == of_other_builds[at])
             return 1;
+    for (size_t at = 0; at < sizeof drafts / sizeof *drafts; at++)
+        if (option == drafts[at])
+            return 0;
     return option > ZMQ_BINDTODEVICE;
 }
 
@@ -221,6 +227,60 @@ static void read_and_print(void *socket, int option, size_t longest)
         append_value(socket, option, length);
     printf("%d reads%s\n", option, lines[current]);
     *lines[current] = 0;
+}
+
+/* Numbers that stand for nothing: they are refused by every type, to set and to read. */
+static void check_unknown_numbers(void)
+{
+    static const int unknown[] = {INT_MIN, -1000, -2, -1, 0, 1, 2, 3, 10, 20, 26, 29, 30, 67, 70, 82, 83, 125, 130, 131, 200, 1000, INT_MAX};
+    char buffer[512] = "1234567";
+    static const size_t sizes[] = {0, 4, 8, 32};
+    for (size_t at = 0; at < sizeof unknown / sizeof *unknown; at++)
+        for (current = 0; current < TYPES; current++) {
+            void *socket = open_socket();
+            for (size_t size = 0; size < sizeof sizes / sizeof *sizes; size++) {
+                size_t length = sizeof buffer;
+                errno = 0;
+                if (zmq_setsockopt(socket, unknown[at], buffer, sizes[size]) == 0 || errno != EINVAL)
+                    printf("%d set on %s: errno %d\n", unknown[at], type_names[current], errno);
+                if (zmq_getsockopt(socket, unknown[at], buffer, &length) == 0 || errno != EINVAL)
+                    printf("%d read on %s: errno %d\n", unknown[at], type_names[current], errno);
+            }
+            zmq_close(socket);
+        }
+    zmq_ctx_term(context);
+    context = zmq_ctx_new();
+}
+
+/* Every option keeps what is set on a socket that has endpoints: it reads back, whether or not it counts for those. */
+static void check_after_endpoints(void)
+{
+    static const int ints[][2] = {{ZMQ_SNDBUF, 5000}, {ZMQ_RCVBUF, 6000}, {ZMQ_LINGER, 7}, {ZMQ_RECONNECT_IVL, 8}, {ZMQ_BACKLOG, 9},
+                                  {ZMQ_RECONNECT_IVL_MAX, 10}, {ZMQ_SNDHWM, 11}, {ZMQ_RCVHWM, 12}, {ZMQ_RCVTIMEO, 13},
+                                  {ZMQ_SNDTIMEO, 14}, {ZMQ_TCP_KEEPALIVE, 1}, {ZMQ_TCP_KEEPALIVE_CNT, 15},
+                                  {ZMQ_TCP_KEEPALIVE_IDLE, 16}, {ZMQ_TCP_KEEPALIVE_INTVL, 17}, {ZMQ_IMMEDIATE, 1}, {ZMQ_IPV6, 1},
+                                  {ZMQ_CONFLATE, 1}, {ZMQ_TOS, 18}, {ZMQ_HANDSHAKE_IVL, 19}, {ZMQ_INVERT_MATCHING, 1},
+                                  {ZMQ_HEARTBEAT_IVL, 20}, {ZMQ_HEARTBEAT_TTL, 2100}, {ZMQ_HEARTBEAT_TIMEOUT, 22},
+                                  {ZMQ_CONNECT_TIMEOUT, 23}, {ZMQ_TCP_MAXRT, 24}, {ZMQ_MULTICAST_HOPS, 25}, {ZMQ_RATE, 26},
+                                  {ZMQ_RECOVERY_IVL, 27}, {ZMQ_MULTICAST_MAXTPDU, 28}, {ZMQ_USE_FD, 1000}};
+    for (current = 0; current < TYPES; current++) {
+        void *socket = open_socket();
+        printf("%s with endpoints:", type_names[current]);
+        if (zmq_bind(socket, "tcp://127.0.0.1:*") != 0 || zmq_bind(socket, "inproc://endpoints") != 0)
+            printf(" errno %d", errno);
+        for (size_t at = 0; at < sizeof ints / sizeof *ints; at++) {
+            int value = -77;
+            size_t length = sizeof value;
+            if (zmq_setsockopt(socket, ints[at][0], &ints[at][1], sizeof(int)) != 0)
+                printf(" %d: errno %d", ints[at][0], errno);
+            zmq_getsockopt(socket, ints[at][0], &value, &length);
+            printf(" %d=%d", ints[at][0], value);
+        }
+        printf("\n");
+        zmq_close(socket);
+        zmq_ctx_term(context);
+        context = zmq_ctx_new();
+    }
 }
 
 /* A value that was set stays when a later one is refused, and some options show in others. */
@@ -307,6 +367,8 @@ int main(int count, char **arguments)
         probe_texts(option);
         fflush(stdout);
     }
+    check_unknown_numbers();
+    check_after_endpoints();
     check_sequences();
     check_accept_filters();
     check_manual_subscriptions();

@@ -2,6 +2,7 @@
 #include "common.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 static void *context;
@@ -87,6 +88,84 @@ static void descriptors (void)
     close (pair[0]);
     close (pair[1]);
     close (pipes[0]);
+}
+
+/* A closed descriptor, none at all, nothing asked for, and what is no socket. */
+static void unusable (void)
+{
+    part ("descriptors that are closed or none, no events, the same socket often, no socket");
+    void *pub = new_socket (context, ZMQ_PUB), *pull = new_socket (context, ZMQ_PULL);
+    int pipes[2];
+    CHECK (pipe (pipes) == 0);
+    int closed = dup (pipes[0]);
+    CHECK (closed != -1 && close (closed) == 0);
+    zmq_pollitem_t items[] = {{NULL, closed, ZMQ_POLLIN, 5}, {pub, 0, ZMQ_POLLOUT, 5}};
+    show_poll (items, 1, 0);
+    show_poll (items, 1, -1);
+    show_poll (items, 2, -1);
+    zmq_pollitem_t none[] = {{NULL, -1, ZMQ_POLLIN, 5}, {NULL, -7, ZMQ_POLLIN | ZMQ_POLLOUT, 5}};
+    show_poll (none, 2, 0);
+    show_poll (none, 2, 10);
+    zmq_pollitem_t silent[] = {{NULL, pipes[1], 0, 5}, {pub, 0, 0, 5}, {NULL, closed, 0, 5}};
+    show_poll (silent, 2, 0);
+    show_poll (silent, 2, 10);
+    show_poll (silent, 3, 10);
+    zmq_pollitem_t often[] = {{pub, 0, ZMQ_POLLOUT, 0}, {pub, 0, ZMQ_POLLOUT, 0}, {pub, 0, ZMQ_POLLIN, 0}, {pull, 0, ZMQ_POLLIN, 3}, {pull, 0, ZMQ_POLLIN, 3}};
+    show_poll (often, 5, -1);
+    show_poll (often + 2, 3, 5);
+    static char foreign[4096];
+    zmq_pollitem_t wrong[] = {{pub, 0, ZMQ_POLLOUT, 5}, {foreign, 0, ZMQ_POLLIN, 6}};
+    show_poll (wrong, 2, 0);
+    show_poll (wrong, 2, -1);
+    close (pipes[0]);
+    zmq_pollitem_t broken = {NULL, pipes[1], ZMQ_POLLERR, 5};
+    show_poll (&broken, 1, -1);
+    close (pipes[1]);
+    close_socket (pub);
+    close_socket (pull);
+}
+
+static void urgent (void)
+{
+    part ("urgent data, and a connection that was reset");
+    void *pub = new_socket (context, ZMQ_PUB);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl (INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int listener = socket (AF_INET, SOCK_STREAM, 0), client = socket (AF_INET, SOCK_STREAM, 0);
+    CHECK (bind (listener, (struct sockaddr *) &address, size) == 0 && listen (listener, 1) == 0);
+    CHECK (getsockname (listener, (struct sockaddr *) &address, &size) == 0);
+    CHECK (connect (client, (struct sockaddr *) &address, size) == 0);
+    int server = accept (listener, NULL, NULL);
+    zmq_pollitem_t items[] = {{NULL, server, ZMQ_POLLPRI, 5}, {NULL, server, ZMQ_POLLIN, 5}, {NULL, server, ZMQ_POLLIN | ZMQ_POLLPRI, 5}, {pub, 0, ZMQ_POLLPRI | ZMQ_POLLERR, 9}};
+    CHECK (send (client, "!", 1, MSG_OOB) == 1);
+    show_poll (items, 4, -1);
+    CHECK (send (client, "data", 4, 0) == 4);
+    show_poll (items + 1, 1, -1);
+    show_poll (items, 4, -1);
+    struct linger at_once = {1, 0};
+    CHECK (setsockopt (client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0 && close (client) == 0);
+    zmq_pollitem_t reset[] = {{NULL, server, 0, 5}, {NULL, server, ZMQ_POLLIN | ZMQ_POLLOUT | ZMQ_POLLERR, 5}};
+    show_poll (reset, 1, -1);
+    show_poll (reset, 2, -1);
+    close (server);
+    close (listener);
+    close_socket (pub);
+}
+
+static void shut_down (void)
+{
+    part ("a socket among the items whose context was shut down");
+    void *ending = new_context (), *pull = new_socket (ending, ZMQ_PULL), *pub = new_socket (context, ZMQ_PUB);
+    CHECK (zmq_ctx_shutdown (ending) == 0);
+    zmq_pollitem_t items[] = {{pub, 0, ZMQ_POLLOUT, 7}, {pull, 0, ZMQ_POLLIN, 7}};
+    SHOW (zmq_poll (items, 2, 0));
+    SHOW (zmq_poll (items, 2, -1));
+    SHOW (zmq_poll (items + 1, 1, 10));
+    items[1].events = 0;
+    SHOW (zmq_poll (items + 1, 1, 0));
+    close_socket (pull);
+    close_socket (pub);
+    end_context (ending);
 }
 
 static void arguments (void)
@@ -219,6 +298,9 @@ int main (void)
     for (int i = 0; i < COUNT (transports); i++)
         sockets (transports[i]);
     descriptors ();
+    unusable ();
+    urgent ();
+    shut_down ();
     arguments ();
     for (int i = 0; i < COUNT (transports); i++)
         wakes_up (transports[i]);

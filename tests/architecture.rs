@@ -45,7 +45,15 @@ fn unsafe_stands_only_where_it_may() {
 
 #[test]
 fn every_file_says_what_it_is_and_is_small_and_finished() {
-    for folder in ["src", "tests", "examples", "perf", "fuzz/fuzz_targets", "models/src"] {
+    for folder in [
+        "src",
+        "tests",
+        "examples",
+        "perf",
+        "fuzz/fuzz_targets",
+        "fuzz/src",
+        "models/src",
+    ] {
         assert_none(in_files(folder, form));
     }
 }

@@ -2,7 +2,7 @@
 # The programs of tests/bindings, which use CZMQ and cppzmq, on the system's libzmq and with this library preloaded: they must print
 # the same.
 #
-#   bash tests/bindings.sh LIBRARY [czmq | cppzmq]...
+#   bash tests/bindings.sh LIBRARY [czmq | zauth | cppzmq]...
 #
 # It needs Debian's libczmq-dev and cppzmq-dev. The preloaded process has the system's libzmq.so.5 mapped as well, since the
 # programs are linked with it; before main a constructor (bindings/where.c) shows where their calls go. MONOCOQUE_DRIVER chooses
@@ -15,10 +15,10 @@ seconds_max=60
 
 case ${1:-} in
     *.so | *.so.*) library=$(realpath "$1"); shift ;;
-    *) echo "usage: $0 LIBRARY [czmq | cppzmq]..." >&2; exit 2 ;;
+    *) echo "usage: $0 LIBRARY [czmq | zauth | cppzmq]..." >&2; exit 2 ;;
 esac
 programs=("$@")
-[ ${#programs[@]} -gt 0 ] || programs=(czmq cppzmq)
+[ ${#programs[@]} -gt 0 ] || programs=(czmq zauth cppzmq)
 
 mkdir -p "$work"
 work=$(cd "$work" && pwd)
@@ -26,7 +26,7 @@ work=$(cd "$work" && pwd)
 build() {
     ${CC:-gcc} -O1 -g -Wall -fPIC -c -o "$work/where.o" "$here/bindings/where.c"
     case $1 in
-        czmq) ${CC:-gcc} -O1 -g -Wall -o "$work/czmq" "$here/bindings/czmq.c" "$work/where.o" -lczmq -lzmq -ldl ;;
+        czmq | zauth) ${CC:-gcc} -O1 -g -Wall -o "$work/$1" "$here/bindings/$1.c" "$work/where.o" -lczmq -lzmq -ldl ;;
         cppzmq)
             ${CXX:-g++} -std=c++17 -O1 -g -Wall -Wno-deprecated-declarations -o "$work/cppzmq" \
                 "$here/bindings/cppzmq.cpp" "$work/where.o" -lzmq -lpthread -ldl
@@ -39,7 +39,8 @@ build() {
 # on to PROGRAM.NAME.where.
 run() {
     local out=$work/$1.$2 code=0
-    env -u LD_PRELOAD BINDINGS_WHERE="$out.where" "${@:3}" \
+    # A program may make files where it is run.
+    env -C "$work" -u LD_PRELOAD BINDINGS_WHERE="$out.where" "${@:3}" \
         timeout --kill-after=5 "$seconds_max" "$work/$1" > "$out" 2> "$out.stderr" || code=$?
     echo "exit code $code" >> "$out"
 }

@@ -22,8 +22,19 @@ const OTHER_FILES: [&str; 1] = ["interop_peer"];
 const NOT_ON_4_3_5: [&str; 1] = ["proxy"];
 
 /// Programs that show more with the argument "full": what the libzmq of the `zmq` crate lacks, because it is built without
-/// asking the system what it has. That part is compared with the first installed reference, where there is one.
-const SHOWS_MORE: [&str; 3] = ["endpoints", "options", "utils"];
+/// asking the system what it has, and without CURVE. That part is compared with the first installed reference, where there is one.
+const SHOWS_MORE: [&str; 10] = [
+    "ctx_options",
+    "curve",
+    "endpoints",
+    "kernel_options",
+    "mechanisms",
+    "option_effects",
+    "options",
+    "security_options",
+    "utils",
+    "zap",
+];
 
 macro_rules! programs {
     ($($name:ident)*) => {
@@ -42,28 +53,41 @@ programs! {
     bindings
     conflate
     context
+    corners
     crowd
     ctx_options
+    curve
     dealerrouter
+    draft_options
+    endpoint_life
     endpoints
     errors
     fd_events
     heartbeats
     hwm_inproc
     hwm_net
+    kernel_options
+    mechanisms
     messages
     metadata
     monitor
+    monitor_events
+    monitor_handshakes
     multipart
     old_peers
+    option_effects
     options
     pair
+    plain
     poll
     proxy
     pubsub
     pushpull
     reqrep
     reuse
+    routers
+    security_options
+    socks
     stream
     streams
     tails
@@ -73,6 +97,7 @@ programs! {
     utils
     xpubxsub
     z85
+    zap
 }
 
 #[test]

@@ -1,52 +1,84 @@
-//! What a subscription costs in memory, counted by the allocator of this test's own process.
+//! What a subscription costs in memory, counted in the C library's calls of this test's own process: the library has its own allocator
+//! above them.
 //!
 //! The figure is printed (`cargo test --test hub_memory -- --nocapture`). No time is measured.
-#![allow(unsafe_code, reason = "a global allocator is an unsafe trait")]
+#![allow(unsafe_code, reason = "the functions of malloc(3) are defined here")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use monocoque::hub::subscriptions::Subscriptions;
 
-/// The system's allocator, counting what is in use as its blocks: 8 bytes of bookkeeping, rounded up to 16.
-struct Counting;
-
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-fn block(size: usize) -> usize {
-    (size + 8).next_multiple_of(16).max(32)
+unsafe extern "C" {
+    fn __libc_malloc(size: usize) -> *mut c_void;
+    fn __libc_calloc(count: usize, size: usize) -> *mut c_void;
+    fn __libc_realloc(memory: *mut c_void, size: usize) -> *mut c_void;
+    fn __libc_memalign(alignment: usize, size: usize) -> *mut c_void;
+    fn __libc_free(memory: *mut c_void);
+    fn malloc_usable_size(memory: *mut c_void) -> usize;
 }
 
-fn count(size: usize) {
-    let now = IN_USE.fetch_add(block(size), Ordering::Relaxed) + block(size);
+/// The bytes of a block with its bookkeeping; 0 for null.
+///
+/// # Safety
+/// Null, or a block of the C library.
+unsafe fn block(memory: *mut c_void) -> usize {
+    if memory.is_null() {
+        return 0;
+    }
+    // SAFETY: as the caller promises.
+    unsafe { malloc_usable_size(memory) + size_of::<usize>() }
+}
+
+/// # Safety
+/// As for [`block`].
+unsafe fn counted(memory: *mut c_void) -> *mut c_void {
+    // SAFETY: as the caller promises.
+    let bytes = unsafe { block(memory) };
+    let now = IN_USE.fetch_add(bytes, Ordering::Relaxed) + bytes;
     PEAK.fetch_max(now, Ordering::Relaxed);
+    memory
 }
 
-// SAFETY: every call goes to `System` unchanged; the counters touch no memory that is handed out.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size());
-        // SAFETY: the caller's promise about the layout is passed on.
-        unsafe { System.alloc(layout) }
-    }
+#[unsafe(no_mangle)]
+extern "C" fn malloc(size: usize) -> *mut c_void {
+    // SAFETY: the C library's own function.
+    unsafe { counted(__libc_malloc(size)) }
+}
 
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        IN_USE.fetch_sub(block(layout.size()), Ordering::Relaxed);
-        // SAFETY: the pointer came from `System` with this layout.
-        unsafe { System.dealloc(pointer, layout) }
-    }
+#[unsafe(no_mangle)]
+extern "C" fn calloc(count: usize, size: usize) -> *mut c_void {
+    // SAFETY: the C library's own function.
+    unsafe { counted(__libc_calloc(count, size)) }
+}
 
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        IN_USE.fetch_sub(block(layout.size()), Ordering::Relaxed);
-        count(size);
-        // SAFETY: the pointer came from `System` with this layout.
-        unsafe { System.realloc(pointer, layout, size) }
+#[unsafe(no_mangle)]
+unsafe extern "C" fn realloc(memory: *mut c_void, size: usize) -> *mut c_void {
+    // SAFETY: the caller gives a block of the C library, or null.
+    unsafe {
+        IN_USE.fetch_sub(block(memory), Ordering::Relaxed);
+        counted(__libc_realloc(memory, size))
     }
 }
 
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+#[unsafe(no_mangle)]
+unsafe extern "C" fn posix_memalign(place: *mut *mut c_void, alignment: usize, size: usize) -> c_int {
+    // SAFETY: the caller gives a place to write to.
+    unsafe { *place = counted(__libc_memalign(alignment, size)) };
+    0
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn free(memory: *mut c_void) {
+    // SAFETY: the caller gives a block of the C library, or null.
+    unsafe {
+        IN_USE.fetch_sub(block(memory), Ordering::Relaxed);
+        __libc_free(memory);
+    }
+}
 
 fn random_topic(state: &mut u64) -> [u8; 30] {
     std::array::from_fn(|_| {

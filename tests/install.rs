@@ -90,6 +90,33 @@ fn a_program_finds_the_library_by_its_pkg_config_file() {
     }
 }
 
+/// Beside both sums of counters, that of the publisher and those of its subscribers.
+#[test]
+fn the_example_accounts_for_every_message() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/counters.c");
+    let program = scratch("counters").join("program");
+    run(Command::new("cc")
+        .args(["-Wall", "-Wextra", "-Werror"])
+        .arg(example)
+        .args(pkg_config_flags("monocoque"))
+        .arg("-o")
+        .arg(&program));
+    let printed = run(Command::new(&program).env("LD_LIBRARY_PATH", lib()));
+    let sums: Vec<u64> = printed
+        .lines()
+        .map(|line| {
+            let (sum, parts) = line.rsplit_once(": ").unwrap().1.split_once(" = ").unwrap();
+            let numbers = parts.split(" + ").map(|part| part.split(' ').next().unwrap());
+            let total: u64 = numbers.map(|number| number.parse::<u64>().unwrap()).sum();
+            assert_eq!(sum.parse::<u64>().unwrap(), total, "{line}");
+            total
+        })
+        .collect();
+    assert_eq!(sums.len(), 3, "{printed}");
+    assert_eq!(sums[0] + sums[1], sums[2], "{printed}");
+    assert!(sums[1] >= 100_000, "{printed}");
+}
+
 #[test]
 fn a_program_holds_the_library_statically() {
     for (name, flags) in [("static-library", &[][..]), ("static-program", &["-static"])] {

@@ -15,7 +15,7 @@ work=${PYZMQ_WORK:-${CARGO_TARGET_DIR:-$here/../target}/pyzmq}
 files=(test_context test_socket test_message test_multipart test_pair test_reqrep test_pubsub test_poll test_error test_etc
     test_constants test_version test_z85 test_retry_eintr test_decorators test_ext test_future test_asyncio test_zmqstream
     test_ioloop test_device test_monqueue test_proxy_steerable test_monitor test_cffi_backend test_cython test_draft
-    test_imports test_includes test_log test_mypy test_ssh test_win32_shim)
+    test_imports test_includes test_log test_mypy test_ssh test_win32_shim test_security test_auth test_curve_keygen)
 
 options=()
 chosen=()

@@ -71,6 +71,25 @@ fn writes_wake_ups_and_alarms_are_rare_beside_messages() {
 }
 
 #[test]
+fn every_message_is_counted_whatever_way_it_goes() {
+    let messages = number(5_000, 200_000);
+    for library in support::ours() {
+        for transport in TRANSPORTS {
+            succeed("accounting", &[transport, &messages], &library);
+        }
+    }
+}
+
+#[test]
+fn what_is_lost_or_dropped_is_counted() {
+    for library in support::ours() {
+        for transport in TRANSPORTS {
+            succeed("losses", &[transport], &library);
+        }
+    }
+}
+
+#[test]
 fn whatever_a_program_does_nothing_is_lost_doubled_or_stuck() {
     let messages = number(25_000, 1_000_000);
     for seed in ["1", "2"] {
@@ -79,6 +98,13 @@ fn whatever_a_program_does_nothing_is_lost_doubled_or_stuck() {
                 succeed("chaos", &[seed, transport, &messages], &library);
             }
         }
+    }
+}
+
+#[test]
+fn no_proxy_keeps_a_socket_from_ending() {
+    for library in support::ours() {
+        succeed("socks", &[], &library);
     }
 }
 
@@ -94,6 +120,94 @@ fn a_child_process_has_nothing_of_its_parents_sockets_and_harms_nothing() {
     let children = number(20, 1_000);
     for library in support::ours() {
         succeed("fork", &[&children], &library);
+    }
+}
+
+#[test]
+fn what_no_program_should_do_gets_an_errno() {
+    let rounds = number(100, 10_000);
+    for library in support::ours() {
+        for misuse in [
+            "messages",
+            "arguments",
+            "closed",
+            "timers",
+            "threads",
+            "interrupted",
+            "terminated",
+        ] {
+            succeed("misuse", &[misuse], &library);
+        }
+        succeed("misuse", &["raced", &rounds], &library);
+    }
+}
+
+#[test]
+fn whatever_ends_a_connection_it_is_made_again_at_growing_intervals() {
+    for library in support::ours() {
+        succeed("backoff", &[], &library);
+    }
+}
+
+#[test]
+fn threads_that_share_a_socket_get_whole_messages() {
+    let messages = number(500, 50_000);
+    for library in support::ours() {
+        for transport in TRANSPORTS {
+            succeed("shared", &[transport, &messages], &library);
+        }
+    }
+}
+
+#[test]
+fn calls_in_a_signal_handler_return() {
+    let signals = number(200, 5_000);
+    for library in support::ours() {
+        for transport in ["tcp", "ipc"] {
+            succeed("handler", &["same", transport, &signals], &library);
+        }
+        succeed("handler", &["other", "tcp", &signals], &library);
+    }
+}
+
+#[test]
+fn both_sides_hear_that_a_routing_id_is_taken() {
+    for library in support::ours() {
+        for transport in ["tcp", "ipc"] {
+            succeed("taken", &[transport], &library);
+        }
+    }
+}
+
+#[test]
+fn a_long_wait_for_termination_is_told_once() {
+    for mut library in support::ours() {
+        succeed("endings", &["wait"], &library);
+        library.environment.push(("MONOCOQUE_QUIET", "1".to_owned()));
+        succeed("endings", &["quiet"], &library);
+    }
+}
+
+#[test]
+fn the_linger_at_the_close_counts_for_all_pipes() {
+    for library in support::ours() {
+        succeed("endings", &["linger"], &library);
+    }
+}
+
+#[test]
+fn a_port_is_free_when_unbind_or_close_returns() {
+    for library in support::ours() {
+        succeed("endings", &["unbind"], &library);
+    }
+}
+
+#[test]
+fn calls_that_do_not_wait_are_never_interrupted() {
+    for library in support::ours() {
+        for transport in TRANSPORTS {
+            succeed("interrupted", &[transport, &number(50, 2_000)], &library);
+        }
     }
 }
 
