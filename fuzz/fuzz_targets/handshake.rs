@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use monocoque::zmtp::handshake::{PROPERTIES_MAX, READY_SIZE_MAX, ROUTING_ID_MAX};
-use monocoque::zmtp::{Handshake, HandshakeConfig, Peer, Progress, ProtocolError, pairs};
+use monocoque::zmtp::{Handshake, HandshakeConfig, Peer, Progress, ProtocolError, RANDOM, Security, pairs};
 
 type Outcome = Result<(usize, Option<Peer>), ProtocolError>;
 
@@ -18,11 +18,15 @@ fn config(selector: u8) -> HandshakeConfig {
         routing_id: None,
         accepts,
         properties: Vec::new(),
+        security: Security::Null,
+        asks: false,
+        needs_handler: false,
+        body_max: None,
     }
 }
 
 fn drive(selector: u8, stream: &[u8], chunk: usize) -> Outcome {
-    let mut handshake = Handshake::new(config(selector));
+    let mut handshake = Handshake::new(config(selector), Box::new([0; RANDOM].into()));
     let (mut consumed, mut available) = (0, 0);
     while available < stream.len() {
         available = stream.len().min(available.saturating_add(chunk));
@@ -30,14 +34,17 @@ fn drive(selector: u8, stream: &[u8], chunk: usize) -> Outcome {
             Ok((count, progress)) => {
                 consumed += count;
                 assert!(consumed <= available);
-                if let Progress::Done(peer) = progress {
-                    assert_eq!(handshake.input(&stream[consumed..]), Ok((0, Progress::NeedMore)));
-                    return Ok((consumed, Some(peer)));
+                if let Progress::Done(peer, _) = progress {
+                    assert!(matches!(
+                        handshake.input(&stream[consumed..]),
+                        Ok((0, Progress::NeedMore))
+                    ));
+                    return Ok((consumed, Some(*peer)));
                 }
                 assert_eq!(consumed, available);
             }
             Err(error) => {
-                assert_eq!(handshake.input(stream), Err(error));
+                assert_eq!(handshake.input(stream).unwrap_err(), error);
                 return Err(error);
             }
         }

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use monocoque::zmtp::{ProtocolError, Scan, ScanLimits, Stop, decode_header, scan};
+use monocoque::zmtp::{Begun, MessageLimits, ProtocolError, Scan, ScanLimits, Stop, decode_header, scan};
 
 /// The same walk, frame by frame.
 fn walk(buffer: &[u8], limits: &ScanLimits) -> Result<Scan, ProtocolError> {
@@ -11,6 +11,7 @@ fn walk(buffer: &[u8], limits: &ScanLimits) -> Result<Scan, ProtocolError> {
         committed_bytes: 0,
         messages: 0,
         frames: 0,
+        begun: limits.begun,
         stop: Stop::Limit,
     };
     while run.messages < limits.max_messages {
@@ -26,7 +27,16 @@ fn walk(buffer: &[u8], limits: &ScanLimits) -> Result<Scan, ProtocolError> {
             Ok(Some(header)) if header.header_len as u64 + header.body_len > rest.len() as u64 => {
                 Stop::Incomplete(header)
             }
+            Ok(Some(_)) if run.begun.parts >= limits.whole.parts => Stop::Invalid(ProtocolError::TooManyParts),
+            Ok(Some(header)) if run.begun.bytes + header.body_len > limits.whole.bytes => {
+                Stop::Invalid(ProtocolError::TooManyBytes)
+            }
             Ok(Some(header)) => {
+                run.begun.parts += 1;
+                run.begun.bytes += header.body_len;
+                if !header.more {
+                    run.begun = Begun::default();
+                }
                 run.bytes += header.header_len + header.body_len as usize;
                 run.frames += 1;
                 if !header.more {
@@ -61,6 +71,11 @@ fuzz_target!(|data: &[u8]| {
         } else {
             u64::from(threshold) * 2
         },
+        whole: MessageLimits {
+            parts: u64::from(split).max(1),
+            bytes: u64::from(body) * 8,
+        },
+        begun: Begun::default(),
     };
     let whole = scan(buffer, &limits);
     assert_eq!(whole, walk(buffer, &limits));
@@ -71,13 +86,14 @@ fuzz_target!(|data: &[u8]| {
     let first = scan(&buffer[..buffer.len().min(usize::from(split))], &limits).expect("the first frame is good");
     let remaining = ScanLimits {
         max_messages: limits.max_messages - first.messages,
+        begun: first.begun,
         ..limits
     };
     match scan(&buffer[first.bytes..], &remaining) {
         Ok(second) => {
             assert_eq!(first.bytes + second.bytes, whole.bytes);
             assert_eq!(first.messages + second.messages, whole.messages);
-            assert_eq!(second.stop, whole.stop);
+            assert_eq!((second.begun, second.stop), (whole.begun, whole.stop));
         }
         Err(error) => assert_eq!((first.bytes, Stop::Invalid(error)), (whole.bytes, whole.stop)),
     }

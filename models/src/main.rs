@@ -9,16 +9,18 @@
 mod constants;
 #[path = "../../src/error.rs"]
 mod error;
+mod handle;
 #[path = "../../src/message/mod.rs"]
 mod message;
 mod pipe;
 mod session;
 mod sys;
-#[path = "../../src/zmtp/mod.rs"]
 mod zmtp;
 
+mod body;
 mod lane;
 mod lock;
+mod wake;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,6 +40,9 @@ fn main() {
         session::lease::MODELS,
         session::flush::MODELS,
         lane::MODELS,
+        wake::MODELS,
+        body::MODELS,
+        handle::MODELS,
     ];
     let chosen = rooms.into_iter().flatten().filter(|(name, _)| name.contains(&part));
     for (name, model) in chosen {

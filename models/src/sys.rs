@@ -1,14 +1,19 @@
-//! The part of the room `sys` that the models need: the library's own files, but for the futex.
+//! The part of the room `sys` that the models need: the library's own files, but for the futex, what is near and interruptions.
 
 #[path = "../../src/sys/clock.rs"]
 pub mod clock;
 #[path = "../../src/sys/copy.rs"]
 pub mod copy;
 pub mod futex;
+pub mod interruption;
 #[path = "../../src/sys/lock.rs"]
 pub mod lock;
 #[path = "../../src/sys/mutex.rs"]
 pub mod mutex;
 pub mod near;
+#[path = "../../src/sys/reserve.rs"]
+pub mod reserve;
 #[path = "../../src/sys/sync.rs"]
 pub mod sync;
+#[path = "../../src/sys/wake_word.rs"]
+pub mod wake_word;
