@@ -19,7 +19,9 @@ CARGO_TARGET_DIR ?= target
 
 export PREFIX LIBDIR INCLUDEDIR DESTDIR LIBZMQ_COMPAT CARGO_TARGET_DIR CC
 
-.PHONY: all demo check header install uninstall
+MINUTES ?= 0.5
+
+.PHONY: all demo check chaos soak header install uninstall
 
 all:
 	$(CARGO) build --release
@@ -29,6 +31,12 @@ demo:
 
 check:
 	$(CARGO) test
+
+chaos:
+	MONOCOQUE_CHAOS=full $(CARGO) test --release --quiet --test chaos
+
+soak:
+	MONOCOQUE_SOAK_MINUTES=$(MINUTES) $(CARGO) test --release --quiet --test soak
 
 header:
 	MONOCOQUE_RENEW_HEADER=1 $(CARGO) test --test header the_committed_header

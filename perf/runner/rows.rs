@@ -83,6 +83,11 @@ pub fn all_runs() -> Vec<Run> {
             "M/s",
         ));
     }
+    for (bytes, size) in [(64, "64 B"), (1024, "1 KiB"), (65536, "64 KiB")] {
+        let unit = if bytes > 1024 { "K/s" } else { "M/s" };
+        let run = Run::new("throughput", &format!("tcp {bytes} {{seconds}} msg curve"));
+        runs.push(run.row(&format!("throughput tcp {size}, CURVE"), "per_second", unit));
+    }
     for transport in ["tcp", "ipc", "inproc"] {
         let run = Run::new("latency", &format!("{transport} 64 {{seconds}} 0"));
         runs.push(run.row(&format!("latency {transport}, mean"), "mean_us", "us"));
