@@ -157,7 +157,7 @@ static void reconnect (void)
 /* An XSUB keeps what was not given to the connection that is lost, and what was is sent to no other. */
 static void publish_upwards (void)
 {
-    enum { SIZE = 1000, BEFORE = 2000 };
+    enum { SIZE = 1000, BEFORE = 2000, BETWEEN = 5 };
     endpoint_t endpoint;
     int status;
     stage = "an XPUB that is killed";
@@ -179,8 +179,11 @@ static void publish_upwards (void)
     end_child (&first, 1);
     wait_for_event (monitor, ZMQ_EVENT_DISCONNECTED);
     AWAIT (xsub, t->lost_out > 0);
+    /* A connection is given all that waits when it can take more, seldom everything at once: these were given to none. */
+    for (int number = 0; number < BETWEEN; number++)
+        CHECK (zmq_send (xsub, body, SIZE, 0) == SIZE);
     traffic_t then = traffic_of (xsub);
-    CHECK (then.delivered > 0 && then.queued_out > 0);
+    CHECK (then.delivered > 0 && then.queued_out >= BETWEEN);
     child_t second = start_child ("xpub", endpoint, "0");
     endpoint_from (&second, endpoint);
     CHECK (zmq_send (xsub, body, 0, 0) == 0);
@@ -209,7 +212,8 @@ static void accepted (void)
     CHECK (number_from (&peer) == 1);
     while (traffic_of (pusher).queued_out < 500)
         sent += zmq_send (pusher, body, 1000, ZMQ_DONTWAIT) == 1000;
-    CHECK (peers_of (pusher, peers) == 1 && peers[0].messages.queued_out == 500);
+    CHECK (peers_of (pusher, peers) == 1);
+    /* The background may still be giving the kernel some. */
     uint64_t before, after, delivered = traffic_of (pusher).delivered;
     CHECK (process_counter ("messages_lost", &before) == 0);
     end_child (&peer, 1);
@@ -217,12 +221,12 @@ static void accepted (void)
     CHECK (process_counter ("messages_lost", &after) == 0);
     EXPECT (pusher, sent, sent);
     EXPECT (pusher, queued_out, 0);
-    EXPECT (pusher, delivered, delivered);
-    EXPECT (pusher, lost_out, 500);
-    CHECK (after - before == 500 && stats_of (pusher).disconnects == 1 && peers_of (pusher, peers) == 0);
+    traffic_t then = traffic_of (pusher);
+    CHECK (then.delivered >= delivered && then.lost_out > 0 && then.lost_out <= 500);
+    CHECK (after - before == then.lost_out && stats_of (pusher).disconnects == 1 && peers_of (pusher, peers) == 0);
     /* The kernel takes no more only while it has something that is not confirmed. */
     uint64_t unconfirmed = stats_of (pusher).unconfirmed_bytes;
-    CHECK (strcmp (transport, "tcp") == 0 ? unconfirmed > 0 && unconfirmed <= delivered * frame_bytes (1000) + 1000 : unconfirmed == 0);
+    CHECK (strcmp (transport, "tcp") == 0 ? unconfirmed > 0 && unconfirmed <= then.delivered * frame_bytes (1000) + 1000 : unconfirmed == 0);
     close_socket (pusher);
 }
 
