@@ -167,6 +167,7 @@ fn calls_in_a_signal_handler_return() {
             succeed("handler", &["same", transport, &signals], &library);
         }
         succeed("handler", &["other", "tcp", &signals], &library);
+        succeed("handler", &["waiting", "tcp", &signals], &library);
     }
 }
 

@@ -56,12 +56,13 @@ pub struct InprocNames {
 impl InprocNames {
     /// Binds a name, and completes the connections that wait for it.
     ///
-    /// Errors: `EADDRINUSE`.
+    /// Errors: `EADDRINUSE`, `ENOMEM`.
     pub fn bind(&self, name: &[u8], binder: InprocSide) -> Result<()> {
         let mut names = self.names.lock();
         if names.bound.contains_key(name) {
             return Err(Error::AddressInUse);
         }
+        names.bound.try_reserve(1).map_err(|_| Error::NoMemory)?;
         names.bound.insert(name.to_owned(), binder.clone());
         let pending = names.pending.remove(name).unwrap_or_default();
         drop(names);
@@ -98,8 +99,15 @@ impl InprocNames {
     }
 
     /// Connects to a name, bound or not: the pipe's number and the connecting socket's end.
-    pub fn connect(&self, name: &[u8], side: InprocSide) -> (u64, End) {
-        self.connect_with(self.names.lock(), name, side)
+    ///
+    /// Errors: `ENOMEM`.
+    pub fn connect(&self, name: &[u8], side: InprocSide) -> Result<(u64, End)> {
+        let mut names = self.names.lock();
+        names.pending.try_reserve(1).map_err(|_| Error::NoMemory)?;
+        if let Some(waiting) = names.pending.get_mut(name) {
+            waiting.try_reserve(1).map_err(|_| Error::NoMemory)?;
+        }
+        Ok(self.connect_with(names, name, side))
     }
 
     fn connect_with(&self, mut names: MutexGuard<'_, Names>, name: &[u8], side: InprocSide) -> (u64, End) {

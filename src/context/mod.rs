@@ -106,7 +106,7 @@ impl Context {
 
     /// Counts a new socket.
     ///
-    /// Errors: `EMFILE` at ZMQ_MAX_SOCKETS, `ETERM`, and what starting the threads answers.
+    /// Errors: `EMFILE` at ZMQ_MAX_SOCKETS, `ETERM`, `ENOMEM`, and what starting the threads answers.
     pub fn join(&self, id: u64, member: Weak<dyn Member>) -> Result<()> {
         self.start_reactors()?;
         let limit = self.options.lock().int(ContextOpt::MaxSockets);
@@ -119,6 +119,7 @@ impl Context {
         if state.members.len() >= limit as usize {
             return Err(Error::TooManyFiles);
         }
+        state.members.try_reserve(1).map_err(|_| Error::NoMemory)?;
         state.members.insert(id, member);
         Ok(())
     }
@@ -130,9 +131,12 @@ impl Context {
         wake_if_done(&mut state);
     }
 
-    /// A connection or listener was made.
+    /// A connection or listener was made. Without memory for it termination does not wait for it.
     pub fn connection_made(&self, id: u64, session: Weak<Session>) {
-        self.state.lock().live.insert(id, session);
+        let mut state = self.state.lock();
+        if state.live.try_reserve(1).is_ok() {
+            state.live.insert(id, session);
+        }
     }
 
     /// A connection or listener is closed.

@@ -118,29 +118,37 @@ impl Batch {
 
     /// Adds a record; only between messages.
     pub fn push_record(&mut self, record: Record) -> Result<()> {
-        if let Record::Peer(_) = record {
-            // A connection begins. What was told of one before, of which nothing else came, is for nobody: without this, a peer could
-            // come and go to have it heaped up.
-            while let Some(Item::Record(Record::Peer(_) | Record::RoutingId(_))) = self.items.back() {
-                self.items.pop_back();
-            }
+        // A connection begins. What was told of one before, of which nothing else came, is for nobody: without this, a peer could
+        // come and go to have it heaped up. Its properties come first; peers of old versions have none.
+        while match self.items.back() {
+            Some(Item::Record(Record::RoutingId(_))) => matches!(record, Record::Peer(_) | Record::RoutingId(_)),
+            Some(Item::Record(Record::Peer(_))) => matches!(record, Record::Peer(_)),
+            _ => false,
+        } {
+            self.items.pop_back();
         }
         self.items.try_reserve(1).map_err(|_| Error::NoMemory)?;
         self.items.push_back(Item::Record(record));
         Ok(())
     }
 
-    /// Moves everything of `other` behind what is here.
+    /// Moves everything of `other` behind what is here, or nothing.
+    ///
+    /// Errors: `NoMemory`.
     pub fn append(&mut self, other: &mut Batch) -> Result<()> {
         self.items.try_reserve(other.items.len()).map_err(|_| Error::NoMemory)?;
         let messages = std::mem::take(&mut other.messages);
         let bytes = std::mem::take(&mut other.bytes);
         while let Some(item) = other.items.pop_front() {
             match item {
-                Item::Bytes(chunk) if chunk.len() < COPIED_MAX => {
-                    self.chunk(chunk.len())?.extend_from_slice(&chunk);
-                    other.recycle(chunk);
-                }
+                Item::Bytes(chunk) if chunk.len() < COPIED_MAX => match self.chunk(chunk.len()) {
+                    Ok(last) => {
+                        last.extend_from_slice(&chunk);
+                        other.recycle(chunk);
+                    }
+                    // It moves if there is no memory to copy it to: room for it among the items there is.
+                    Err(_) => self.items.push_back(Item::Bytes(chunk)),
+                },
                 item => self.items.push_back(item),
             }
         }
@@ -179,9 +187,7 @@ impl Batch {
 
     /// Takes an emptied chunk back: a small one is kept for the next frames.
     pub fn recycle(&mut self, mut chunk: Vec<u8>) {
-        if chunk.capacity() > chunk::OWN_MAX {
-            chunk::give(chunk);
-        } else if self.spare.is_none() {
+        if chunk.capacity() <= chunk::OWN_MAX && self.spare.is_none() {
             chunk.clear();
             self.spare = Some(chunk);
         }

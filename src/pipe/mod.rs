@@ -17,7 +17,7 @@ mod peer_info;
 mod traffic;
 
 pub use batch::{Batch, BodySlice, Item, Record};
-pub use chunk::{give as give_chunk, take as chunk};
+pub use chunk::take as chunk;
 pub use end::{Credit, End};
 pub use lane::{Lane, Pushed, Taken};
 pub use lease::{Lease, Lent};

@@ -293,6 +293,12 @@ fn connections_that_come_and_go_without_a_message_leave_one_record() {
         batch.push_record(Record::RoutingId("same".into())).unwrap();
     }
     assert_eq!(count(&mut batch), 2);
+    for id in ["first", "second"] {
+        // Old peers have no properties.
+        batch.push_record(Record::RoutingId(id.into())).unwrap();
+    }
+    assert!(matches!(batch.pop(), Some(Item::Record(Record::RoutingId(id))) if id == "second"));
+    assert_eq!(count(&mut batch), 0);
     for fd in 0..3 {
         batch.push_record(peer(fd)).unwrap();
         batch.push_frame(b"message", false).unwrap();

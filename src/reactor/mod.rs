@@ -23,6 +23,7 @@ pub use timers::TimerId;
 use crate::error::{Error, Result};
 use crate::sys::alarm::{Alarm, SHARED};
 use crate::sys::promise::promise;
+use crate::sys::slab::Tidying;
 use crate::sys::{clock, thread};
 use timers::Timers;
 
@@ -185,6 +186,7 @@ pub struct Reactor {
     /// The monotonic time at which the loop last woke up, in nanoseconds.
     now_ns: u64,
     jitter: u64,
+    tidying: Tidying,
     /// The kernel would not watch the alarm: that is tried again.
     alarm_refused: bool,
     stopping: bool,
@@ -204,6 +206,7 @@ impl Reactor {
             turn: Vec::new(),
             now_ns: clock::now_ns(),
             jitter: 0,
+            tidying: Tidying::default(),
             alarm_refused: false,
             stopping: false,
         }
@@ -319,6 +322,7 @@ impl Reactor {
         }
         self.run_timers();
         self.end_turn();
+        self.tidying.look(self.now_ns);
         let timeout = if more { Some(Duration::ZERO) } else { self.sleep_time() };
         if let Err(error) = self.driver.wait(timeout) {
             match self.driver.successor(error) {
@@ -400,7 +404,12 @@ impl Reactor {
     }
 
     fn sleep_time(&self) -> Option<Duration> {
-        let next = self.timers.next_deadline_ns();
+        let next = self
+            .timers
+            .next_deadline_ns()
+            .into_iter()
+            .chain(self.tidying.at_ns())
+            .min();
         let next = next.map(|next| Duration::from_nanos(next.saturating_sub(clock::now_ns())));
         let again = self.alarm_refused.then_some(Duration::from_millis(REFUSED_PAUSE_MS));
         next.into_iter().chain(again).min()

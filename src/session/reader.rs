@@ -395,16 +395,21 @@ impl ReadHalf {
     /// Queues a run of frames of which the first `committed` bytes are whole messages (with what is staged before them).
     fn queue(&mut self, run: &[u8], committed: usize, messages: usize) -> Result<(), Error> {
         let Some(lanes) = &self.lanes else { return Ok(()) };
+        let (whole, begun) = run.split_at(committed);
         if committed > 0 {
             let staged = &mut self.staged;
-            let pushed = lanes.to_socket.push(|batch| {
-                batch.append(staged)?;
-                batch.push_frames(&run[..committed], messages as u64)
+            if !staged.is_empty() {
+                // What may fail comes before the first frame of the message is in the lane.
+                staged.push_frames(whole, messages as u64)?;
+            }
+            let pushed = lanes.to_socket.push(|batch| match staged.is_empty() {
+                true => batch.push_frames(whole, messages as u64),
+                false => batch.append(staged),
             })?;
             self.sent += messages as u64;
             self.has_news |= pushed.reader_waits;
         }
-        self.staged.push_frames(&run[committed..], 0)
+        self.staged.push_frames(begun, 0)
     }
 
     /// Handles a command at the start of `bytes`; the length of its frame, or 0 if it is not all there.

@@ -208,7 +208,7 @@ fn wait<R>(
     event: i32,
     mut call: impl FnMut(&mut Socket) -> Result<R>,
 ) -> Result<R> {
-    let waiter: Arc<Waiter> = Waiter::mine()?;
+    let waiter = Waiter::mine()?;
     let deadline = u64::try_from(time).ok().map(|ms| clock::now_ns() + ms * 1_000_000);
     let mut guard = guard;
     loop {

@@ -75,7 +75,7 @@ impl Socket {
     /// zmq_bind(3).
     pub(crate) fn bind(&mut self, address: &[u8]) -> Result<()> {
         self.check()?;
-        reserve::spare()?;
+        self.endpoints.reserve()?;
         let parsed = Endpoint::parse(address)?;
         if let Endpoint::Inproc(name) = parsed {
             self.context.names.bind(&name, self.inproc_side())?;
@@ -149,11 +149,11 @@ impl Socket {
     /// zmq_connect(3).
     pub(crate) fn connect(&mut self, address: &[u8]) -> Result<()> {
         self.check()?;
-        reserve::spare()?;
+        self.endpoints.reserve()?;
         self.reserve_pipe()?;
         let destination = match Endpoint::parse(address)? {
             Endpoint::Inproc(name) => {
-                let (id, end) = self.context.names.connect(&name, self.inproc_side());
+                let (id, end) = self.context.names.connect(&name, self.inproc_side())?;
                 self.attach(id, end, true);
                 self.endpoints.last = address.to_owned();
                 self.endpoints.add(address.to_owned(), Kind::InprocConnection(id));
@@ -287,6 +287,14 @@ impl Socket {
 }
 
 impl Endpoints {
+    /// Room for one more.
+    ///
+    /// Errors: `NoMemory`.
+    fn reserve(&mut self) -> Result<()> {
+        reserve::spare()?;
+        self.entries.try_reserve(1).map_err(|_| Error::NoMemory)
+    }
+
     fn add(&mut self, name: Vec<u8>, kind: Kind) {
         self.entries.push(Entry { name, kind });
     }

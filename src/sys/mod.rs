@@ -23,6 +23,7 @@ pub mod reserve;
 pub mod scheduling;
 #[cfg(test)]
 pub mod simulation;
+pub mod slab;
 pub mod sodium;
 pub mod spin;
 pub mod sync;

@@ -1,4 +1,5 @@
-//! The allocator of everything in the library but bodies: the system's, and where that has nothing a reserve in the library itself.
+//! The allocator of everything in the library but bodies: the system's, with a slab for large chunks ([`super::slab`]), and where these
+//! have nothing a reserve in the library itself.
 //!
 //! Rust ends the process when a small allocation fails that nobody can answer for: a reference count, a table's next entry. These
 //! come from the reserve then, so that calls can go on and end what they are at, connections be closed and sockets
@@ -14,6 +15,7 @@ use std::cell::UnsafeCell;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use super::slab;
 use crate::error::{Error, Result};
 
 /// Cells in a word of bits.
@@ -63,14 +65,14 @@ pub fn spare() -> Result<()> {
 #[cold]
 fn ask_system() -> Result<()> {
     let mut trial = Vec::<u8>::new();
-    // More than the reserve ever gives.
-    let tried = trial.try_reserve_exact(2 * LARGE * WORD);
+    // More than the reserve ever gives, and nothing for a slab.
+    let tried = trial.try_reserve_exact(2 * LARGE * WORD + 1);
     // An allocation that nobody uses need not be made.
     std::hint::black_box(&mut trial);
     tried.map_err(|_| Error::NoMemory)
 }
 
-/// The system's allocator with the reserve behind it.
+/// The slab and the system's allocator, with the reserve behind them.
 struct Reserve;
 
 // SAFETY: blocks come from the system's allocator or from an arena, are as large and aligned as the layout says, and go back to where they
@@ -78,6 +80,12 @@ struct Reserve;
 unsafe impl GlobalAlloc for Reserve {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if let Some(cells) = slab::cells(layout) {
+            let block = slab::take(cells);
+            if !block.is_null() {
+                return block;
+            }
+        }
         // SAFETY: the caller's promise about the layout is passed on.
         let block = unsafe { System.alloc(layout) };
         if block.is_null() { take(layout) } else { block }
@@ -100,6 +108,9 @@ unsafe impl GlobalAlloc for Reserve {
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        if slab::cells(layout).is_some_and(|cells| slab::give(block, cells)) {
+            return;
+        }
         if !give(block, layout) {
             // SAFETY: not of an arena, so the system's, with this layout.
             unsafe { System.dealloc(block, layout) };
@@ -108,8 +119,9 @@ unsafe impl GlobalAlloc for Reserve {
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        if !is_ours(block) {
-            // SAFETY: not of an arena, so the system's, with this layout.
+        let is_slab = || slab::cells(layout).is_some() && slab::is_ours(block);
+        if !is_ours(block) && !is_slab() {
+            // SAFETY: of neither an arena nor a slab, so the system's, with this layout.
             let moved = unsafe { System.realloc(block, layout, size) };
             if !moved.is_null() {
                 return moved;

@@ -1,14 +1,16 @@
 //! Where a thread of the application waits: one eventfd a thread, kept for its life, and a word that tells whether writing to
-//! it is needed at all.
+//! it is needed at all. A call has the waiter to itself: one that a signal handler makes meanwhile gets another.
 //!
 //! Protocol: the thread calls [`Waiter::prepare`], leaves the waiter where others find it, looks once more, and waits. Whoever
 //! has news writes the eventfd only if the thread sleeps ([`WakeWord`]). A write that comes late makes the next wait
 //! return early, which every caller allows for.
 #![allow(unsafe_code, reason = "poll and eventfd are C functions")]
 
-use std::cell::RefCell;
+use std::ops::Deref;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::counters::{Counter, count};
 use super::descriptors::{Descriptor, generation};
@@ -53,35 +55,82 @@ pub struct Watched {
     pub found: i16,
 }
 
+/// The calling thread's waiter, for as long as it is needed.
+#[derive(Debug)]
+pub struct Mine(Option<Arc<Waiter>>);
+
+impl Deref for Mine {
+    type Target = Arc<Waiter>;
+
+    fn deref(&self) -> &Arc<Waiter> {
+        match &self.0 {
+            Some(waiter) => waiter,
+            None => unreachable!("it is given back when this is dropped"),
+        }
+    }
+}
+
+impl Drop for Mine {
+    fn drop(&mut self) {
+        if let Some(waiter) = self.0.take() {
+            // A thread that is being torn down keeps none.
+            let _ = KEPT.try_with(|kept| kept.put(waiter));
+        }
+    }
+}
+
+/// The waiter that a thread keeps while no call of it uses it. A signal handler may come between any two instructions.
+struct Kept(AtomicPtr<Waiter>);
+
+impl Kept {
+    fn take(&self) -> Option<Arc<Waiter>> {
+        let kept = self.0.swap(ptr::null_mut(), Ordering::AcqRel);
+        // SAFETY: a pointer that is there was made by `put` from an Arc; who has swapped it out owns it.
+        (!kept.is_null()).then(|| unsafe { Arc::from_raw(kept) })
+    }
+
+    fn put(&self, waiter: Arc<Waiter>) {
+        let waiter = Arc::into_raw(waiter).cast_mut();
+        let found = self
+            .0
+            .compare_exchange(ptr::null_mut(), waiter, Ordering::AcqRel, Ordering::Relaxed);
+        if found.is_err() {
+            // SAFETY: made from an Arc above and left with nobody.
+            drop(unsafe { Arc::from_raw(waiter) });
+        }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        drop(self.take());
+    }
+}
+
 thread_local! {
-    static MINE: RefCell<Option<Arc<Waiter>>> = const { RefCell::new(None) };
+    static KEPT: Kept = const { Kept(AtomicPtr::new(ptr::null_mut())) };
 }
 
 impl Waiter {
     /// The calling thread's waiter; made on the first call, and anew in a forked child.
     ///
     /// Errors: `EMFILE`, `ENFILE`, `ENOMEM` of eventfd(2).
-    pub fn mine() -> Result<Arc<Waiter>> {
+    pub fn mine() -> Result<Mine> {
         let process = generation();
-        let kept = MINE
-            .try_with(|mine| mine.borrow().clone().filter(|waiter| waiter.process == process))
-            .ok()
-            .flatten();
-        if let Some(waiter) = kept {
-            return Ok(waiter);
+        if let Ok(Some(waiter)) = KEPT.try_with(Kept::take) {
+            if waiter.process == process {
+                return Ok(Mine(Some(waiter)));
+            }
+            // In a forked child the descriptor of the parent's waiter is closed, and its number may come back at once: the object is
+            // forgotten, not dropped.
+            std::mem::forget(waiter);
         }
-        // In a forked child the descriptor of the parent's waiter is closed, and its number may come back at once: the object is
-        // forgotten, not dropped.
-        let _ = MINE.try_with(|mine| mine.take().map(std::mem::forget));
-        let waiter = Arc::new(Waiter {
+        Ok(Mine(Some(Arc::new(Waiter {
             word: WakeWord::new(),
             eventfd: new_eventfd()?,
             process,
             spin: Spin::default(),
-        });
-        // A thread that is being torn down waits with a waiter of its own.
-        drop(MINE.try_with(|mine| mine.replace(Some(waiter.clone()))));
-        Ok(waiter)
+        }))))
     }
 
     /// Before the waiter is left with others.
@@ -214,9 +263,18 @@ fn poll(entries: &mut [libc::pollfd], deadline_ns: Option<u64>) -> Result<usize>
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::Ordering;
-
     use super::*;
+
+    #[test]
+    fn a_call_within_a_call_has_another_waiter() {
+        let outer = Waiter::mine().unwrap();
+        let inner = Waiter::mine().unwrap();
+        assert!(!Arc::ptr_eq(&outer, &inner));
+        let first = Arc::as_ptr(&outer);
+        drop(outer);
+        drop(inner);
+        assert_eq!(Arc::as_ptr(&Waiter::mine().unwrap()), first);
+    }
 
     #[test]
     fn news_before_the_wait_ends_it_at_once() {

@@ -18,6 +18,10 @@ TEST_SECONDS_MAX = 60
 # A test that does not even end at its own limit (it blocks signals, or is stuck in a call) is killed a while later.
 SILENT_SECONDS_MAX = 90
 RESTARTS_MAX = 20
+# Files with a test that does not wait for what it needs, on any library: when one of theirs fails they run again, so often.
+# test_log: test_blank_root_topic publishes right after it subscribes, over tcp; most of the time a program that does the same misses the
+# message, on libzmq too. When it fails it leaves its handler behind, and the rest of the file fails with it.
+RACY = {"test_log": 4}
 
 PROBE = """
 import ctypes, os, sys, zmq
@@ -132,7 +136,11 @@ def run_all(options, library, name):
     outcomes = {}
     for file in options.files:
         begun = time.monotonic()
-        found = run_file(options, library, file, folder)
+        for again in range(RACY.get(file, 0), -1, -1):
+            found = run_file(options, library, file, folder)
+            if again == 0 or "failed" not in found.values():
+                break
+            print(f"  {file}: failed, runs again", flush=True)
         outcomes |= found
         counts = {}
         for outcome in found.values():

@@ -2,7 +2,8 @@
  * zmq(7), which has no function for handlers).
  *
  *   handler WHAT TRANSPORT SIGNALS
- *   WHAT: same (the socket that the thread sends through), other (sockets that the thread does not use)
+ *   WHAT: same (the socket that the thread sends through), other (sockets that the thread does not use), waiting (other, and the handler
+ *   waits for a moment)
  *
  * A handler that interrupts the C library's allocator does nothing: it may not allocate.
  *
@@ -13,7 +14,7 @@
 #include <signal.h>
 
 static void *sending, *receiving, *other, *other_peer;
-static int uses_same;
+static int uses_same, waits;
 static long signals;
 static pthread_t interrupted;
 static atomic_long handled;
@@ -46,6 +47,12 @@ static void on_signal (int number UNUSED)
     note (zmq_send (socket, "", 0, ZMQ_DONTWAIT));
     note (zmq_recv (socket, text, sizeof text, ZMQ_DONTWAIT));
     note (zmq_getsockopt (socket, ZMQ_EVENTS, &value, &size));
+    if (waits) {
+        zmq_pollitem_t items[] = {{NULL, STDIN_FILENO, ZMQ_POLLERR, 0}, {other, 0, ZMQ_POLLIN, 0}};
+        note (zmq_poll (items, 1, 0));
+        note (zmq_poll (items, COUNT (items), 1));
+        note (zmq_recv (other, text, sizeof text, 0));
+    }
     CHECK (zmq_msg_init (&message) == 0 && zmq_msg_close (&message) == 0);
     CHECK (zmq_close (text) == -1 && zmq_errno () == ENOTSOCK);
     atomic_fetch_add (&handled, 1);
@@ -72,6 +79,7 @@ static void *signaller (void *argument)
 int main (int count, char **values)
 {
     uses_same = count > 1 && strcmp (values[1], "same") == 0;
+    waits = count > 1 && strcmp (values[1], "waiting") == 0;
     const char *transport = count > 2 ? values[2] : "tcp";
     signals = argument_or (count, values, 3, 200);
     endpoint_t endpoint;
@@ -87,6 +95,7 @@ int main (int count, char **values)
     connect_to (sending, endpoint);
     bind_fresh (other_peer, transport, endpoint);
     connect_to (other, endpoint);
+    set_int (other, ZMQ_RCVTIMEO, 1);
     interrupted = pthread_self ();
     pthread_t thread = start (signaller, NULL);
     long expected = 0;

@@ -5,7 +5,7 @@
 use super::{COMMAND_MAX, DIRECT_BODY, Outcome, Phase, ReadHalf};
 use crate::error::Error;
 use crate::message::{Body, BodyBuilder};
-use crate::pipe::{chunk, give_chunk};
+use crate::pipe::chunk;
 use crate::zmtp::zap::Verdict;
 use crate::zmtp::{MESSAGE_OVERHEAD, OPENED_LEAD, Progress, ProtocolError, decode_header};
 
@@ -92,7 +92,7 @@ impl ReadHalf {
                 room -= usize::from(run.ends_message);
             };
             let queued = self.queue(&run.frames[OPENED_LEAD..], run.committed, run.messages);
-            give_chunk(run.frames);
+            drop(run.frames);
             if queued.is_err() {
                 return Outcome::OutOfMemory;
             }

@@ -1,0 +1,392 @@
+//! Memory for large chunks that goes back to the system after a burst.
+//!
+//! What malloc has once given for a burst it keeps for as long as anything lies above it. Blocks of 64 to 256 KiB lie in regions of
+//! their own instead, and what of these has been free for a while is given back: [`Tidying`], which reactors carry. Where no region can
+//! be made malloc serves.
+//!
+//! Cells are taken and given without a lock, because a forked child may inherit any: a bit for each cell, and a block is a run of them
+//! in one region. Regions stay reserved for good, so that an address tells for ever whose it is; they cost no memory.
+#![allow(unsafe_code, reason = "mmap and madvise are C functions")]
+
+use std::alloc::Layout;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+
+/// Bytes of a cell.
+pub const CELL: usize = 64 * 1024;
+/// A block has no more of them.
+const CELLS_MAX: usize = 4;
+/// Cells of a region.
+const REGION_CELLS: usize = u64::BITS as usize;
+const REGION: usize = REGION_CELLS * CELL;
+/// 4 GiB; the rest comes from malloc.
+const REGIONS_MAX: usize = 1024;
+/// Pages are no larger than this, in bytes.
+const ALIGNMENT: usize = 4096;
+/// How long cells stay free before they go to the system, at least, and at most twice, in nanoseconds.
+const QUIET_NS: u64 = 500_000_000;
+
+struct Region {
+    base: AtomicPtr<u8>,
+    taken: AtomicU64,
+    /// Cells that may have pages.
+    touched: AtomicU64,
+    /// Cells that were taken since somebody tidied.
+    recent: AtomicU64,
+}
+
+struct Slab<const REGIONS: usize> {
+    regions: [Region; REGIONS],
+    count: AtomicUsize,
+    /// Somebody makes a region: nobody waits for that.
+    growing: AtomicBool,
+    /// The region that was last of use.
+    hint: AtomicUsize,
+    /// How many blocks have been given back.
+    given: AtomicU64,
+}
+
+static SLAB: Slab<REGIONS_MAX> = Slab::new();
+
+/// The cells of such a block; none: it is not for a slab.
+#[inline]
+pub fn cells(layout: Layout) -> Option<usize> {
+    let size = layout.size();
+    let fits = size.is_multiple_of(CELL) && size - 1 < CELLS_MAX * CELL && layout.align() <= ALIGNMENT;
+    (fits && !cfg!(unpooled)).then_some(size / CELL)
+}
+
+/// A block of so many cells, or null.
+#[cold]
+pub fn take(cells: usize) -> *mut u8 {
+    SLAB.take(cells)
+}
+
+/// Takes a block back. False: it is none of these.
+#[cold]
+pub fn give(block: *mut u8, cells: usize) -> bool {
+    SLAB.give(block, cells)
+}
+
+/// Whether the address is in a slab.
+#[cold]
+pub fn is_ours(block: *const u8) -> bool {
+    SLAB.find(block).is_some()
+}
+
+/// When to give memory back: whoever runs a loop carries one.
+#[derive(Debug, Default)]
+pub struct Tidying {
+    /// How many blocks had been given back when this last tidied.
+    tidied: u64,
+    at_ns: Option<u64>,
+}
+
+impl Tidying {
+    /// Tidies, if it is time for it.
+    pub fn look(&mut self, now_ns: u64) {
+        self.look_at(&SLAB, now_ns);
+    }
+
+    fn look_at<const REGIONS: usize>(&mut self, slab: &Slab<REGIONS>, now_ns: u64) {
+        let given = slab.given.load(Ordering::Relaxed);
+        let again = match self.at_ns {
+            None => given != self.tidied,
+            Some(at_ns) if now_ns < at_ns => return,
+            Some(_) => {
+                self.tidied = given;
+                slab.release()
+            }
+        };
+        self.at_ns = again.then(|| now_ns.saturating_add(QUIET_NS));
+    }
+
+    /// When to look again.
+    pub fn at_ns(&self) -> Option<u64> {
+        self.at_ns
+    }
+}
+
+impl<const REGIONS: usize> Slab<REGIONS> {
+    const fn new() -> Self {
+        Slab {
+            regions: [const {
+                Region {
+                    base: AtomicPtr::new(ptr::null_mut()),
+                    taken: AtomicU64::new(0),
+                    touched: AtomicU64::new(0),
+                    recent: AtomicU64::new(0),
+                }
+            }; REGIONS],
+            count: AtomicUsize::new(0),
+            growing: AtomicBool::new(false),
+            hint: AtomicUsize::new(0),
+            given: AtomicU64::new(0),
+        }
+    }
+
+    fn present(&self) -> &[Region] {
+        &self.regions[..self.count.load(Ordering::Acquire)]
+    }
+
+    /// The region and cell that an address is in.
+    fn find(&self, block: *const u8) -> Option<(usize, usize)> {
+        let regions = self.present();
+        let hint = self.hint.load(Ordering::Relaxed);
+        let offset = |index: usize| {
+            let offset = block.addr().wrapping_sub(regions.get(index)?.base().addr());
+            (offset < REGION).then_some((index, offset / CELL))
+        };
+        offset(hint).or_else(|| (0..regions.len()).find_map(offset))
+    }
+
+    fn take(&self, cells: usize) -> *mut u8 {
+        let hint = self.hint.load(Ordering::Relaxed);
+        let regions = self.present();
+        // The first ones first, so that the last ones come free; but not from the start each time.
+        for index in [hint].into_iter().chain(0..regions.len()) {
+            if let Some(block) = regions.get(index).and_then(|region| region.take(cells)) {
+                self.hint.store(index, Ordering::Relaxed);
+                return block;
+            }
+        }
+        self.grow(cells)
+    }
+
+    /// A block of a new region.
+    #[cold]
+    fn grow(&self, cells: usize) -> *mut u8 {
+        let count = self.count.load(Ordering::Acquire);
+        let Some(region) = self.regions.get(count) else {
+            return ptr::null_mut();
+        };
+        if self.growing.swap(true, Ordering::AcqRel) {
+            return ptr::null_mut();
+        }
+        let mut block = ptr::null_mut();
+        if self.count.load(Ordering::Acquire) == count {
+            region.base.store(map(), Ordering::Relaxed);
+            if !region.base().is_null() {
+                block = region.take(cells).unwrap_or(ptr::null_mut());
+                self.count.store(count + 1, Ordering::Release);
+            }
+        }
+        self.growing.store(false, Ordering::Release);
+        block
+    }
+
+    fn give(&self, block: *mut u8, cells: usize) -> bool {
+        let Some((index, cell)) = self.find(block) else {
+            return false;
+        };
+        self.hint.store(index, Ordering::Relaxed);
+        self.regions[index]
+            .taken
+            .fetch_and(!(run(cells) << cell), Ordering::Release);
+        self.given.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+
+    /// Gives the system the pages of all that has been free since the last time. True: something else is free.
+    fn release(&self) -> bool {
+        let left = self.present().iter().map(Region::release);
+        left.fold(false, |some, left| some | left)
+    }
+}
+
+impl Region {
+    /// It does not change once the region is among those that are present.
+    fn base(&self) -> *mut u8 {
+        self.base.load(Ordering::Relaxed)
+    }
+
+    fn take(&self, cells: usize) -> Option<*mut u8> {
+        let mut before = self.taken.load(Ordering::Relaxed);
+        while let Some(cell) = place(before, cells) {
+            let wanted = run(cells) << cell;
+            match self
+                .taken
+                .compare_exchange_weak(before, before | wanted, Ordering::Acquire, Ordering::Relaxed)
+            {
+                Ok(_) => {
+                    self.touched.fetch_or(wanted, Ordering::Relaxed);
+                    self.recent.fetch_or(wanted, Ordering::Relaxed);
+                    return Some(self.base().wrapping_add(cell * CELL));
+                }
+                Err(now) => before = now,
+            }
+        }
+        None
+    }
+
+    /// As [`Slab::release`].
+    fn release(&self) -> bool {
+        let recent = self.recent.swap(0, Ordering::Relaxed);
+        for cell in 0..REGION_CELLS {
+            let bit = 1 << cell;
+            if self.touched.load(Ordering::Relaxed) & !recent & bit == 0 {
+                continue;
+            }
+            // Who tidies owns the cell meanwhile.
+            if self.taken.fetch_or(bit, Ordering::Acquire) & bit != 0 {
+                continue;
+            }
+            self.touched.fetch_and(!bit, Ordering::Relaxed);
+            // SAFETY: the cell is mapped, and no block: nobody reads or writes it until its bit is clear.
+            unsafe { libc::madvise(self.base().wrapping_add(cell * CELL).cast(), CELL, libc::MADV_DONTNEED) };
+            self.taken.fetch_and(!bit, Ordering::Release);
+        }
+        self.touched.load(Ordering::Relaxed) & !self.taken.load(Ordering::Relaxed) != 0
+    }
+}
+
+/// So many bits.
+fn run(cells: usize) -> u64 {
+    u64::MAX >> (REGION_CELLS - cells)
+}
+
+/// The first place of so many free cells.
+fn place(taken: u64, cells: usize) -> Option<usize> {
+    let mut free = !taken;
+    for shift in 1..cells {
+        free &= !taken >> shift;
+    }
+    // What was shifted in is not free: bits at the end stand for runs that go beyond it.
+    (free != 0).then(|| free.trailing_zeros() as usize)
+}
+
+/// A region's addresses, or null.
+fn map() -> *mut u8 {
+    // SAFETY: no address is asked for, and nothing else is replaced; the result is checked.
+    let base = unsafe {
+        libc::mmap(
+            ptr::null_mut(),
+            REGION,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+            -1,
+            0,
+        )
+    };
+    if base == libc::MAP_FAILED {
+        return ptr::null_mut();
+    }
+    // SAFETY: the region that was just mapped. One chunk is not to take a page of 2 MiB; a refusal does no harm.
+    unsafe { libc::madvise(base, REGION, libc::MADV_NOHUGEPAGE) };
+    base.cast()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(size: usize) -> Layout {
+        Layout::from_size_align(size, 1).unwrap()
+    }
+
+    fn resident(block: *mut u8) -> bool {
+        let mut page = 0_u8;
+        // SAFETY: one page is asked for, and one byte written.
+        assert_eq!(unsafe { libc::mincore(block.cast(), 1, &raw mut page) }, 0);
+        page & 1 != 0
+    }
+
+    #[test]
+    fn blocks_of_some_sizes_are_for_a_slab() {
+        let sizes = [1, CELL, CELL + 1, 2 * CELL, 4 * CELL, 5 * CELL];
+        let all = sizes.map(|size| cells(layout(size)));
+        assert_eq!(all, [None, Some(1), None, Some(2), Some(4), None]);
+    }
+
+    #[test]
+    fn blocks_do_not_overlap_and_come_back() {
+        let slab = Box::new(Slab::<2>::new());
+        let mut blocks = Vec::new();
+        let mut taken = 0;
+        for cells in (1..=4).cycle() {
+            let block = slab.take(cells);
+            if block.is_null() {
+                break;
+            }
+            // SAFETY: a block of so many cells that was just taken.
+            unsafe { block.write_bytes(cells as u8, cells * CELL) };
+            taken += cells;
+            blocks.push((block, cells));
+        }
+        assert!(taken > 2 * REGION_CELLS - 4, "{taken}");
+        for (block, cells) in blocks {
+            // SAFETY: the bytes of a block that is not given back yet.
+            let bytes = unsafe { std::slice::from_raw_parts(block, cells * CELL) };
+            assert!(bytes.iter().all(|byte| *byte == cells as u8));
+            assert!(slab.give(block, cells));
+        }
+        assert!(
+            slab.present()
+                .iter()
+                .all(|region| region.taken.load(Ordering::Relaxed) == 0)
+        );
+        assert!(!slab.give(ptr::from_ref(&*slab).cast_mut().cast(), 1));
+        assert_eq!(slab.find(ptr::null()), None);
+    }
+
+    #[test]
+    fn what_stays_free_is_given_back() {
+        let slab = Box::new(Slab::<1>::new());
+        let [kept, given] = [1, 2].map(|cells| {
+            let block = slab.take(cells);
+            // SAFETY: a block of so many cells that was just taken.
+            unsafe { block.write_bytes(1, cells * CELL) };
+            block
+        });
+        let mut tidying = Tidying::default();
+        tidying.look_at(&slab, 0);
+        assert_eq!(tidying.at_ns(), None, "nothing was given back");
+        slab.give(given, 2);
+        tidying.look_at(&slab, 0);
+        tidying.look_at(&slab, QUIET_NS - 1);
+        assert_eq!(tidying.at_ns(), Some(QUIET_NS));
+        tidying.look_at(&slab, QUIET_NS);
+        assert!(resident(given), "it was in use since the last time");
+        tidying.look_at(&slab, 2 * QUIET_NS);
+        assert!(!resident(given) && !resident(given.wrapping_add(CELL)) && resident(kept));
+        assert_eq!(tidying.at_ns(), None, "nothing is left to do");
+        assert_eq!(slab.take(2), given);
+        // SAFETY: the first byte of a block that was just taken.
+        assert_eq!(unsafe { given.read() }, 0);
+    }
+
+    #[test]
+    fn threads_take_and_give_while_one_tidies() {
+        let slab = Slab::<3>::new();
+        let done = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for thread in 1..=3_u8 {
+                let (slab, done) = (&slab, &done);
+                scope.spawn(move || {
+                    for round in 0..2_000 {
+                        let cells = 1 + round % 3;
+                        let blocks: Vec<_> = (0..5)
+                            .map(|_| slab.take(cells))
+                            .filter(|block| !block.is_null())
+                            .collect();
+                        // SAFETY: bytes of blocks that this thread has taken.
+                        unsafe {
+                            blocks.iter().for_each(|block| block.add(CELL / 2).write(thread));
+                            assert!(blocks.iter().all(|block| block.add(CELL / 2).read() == thread));
+                        }
+                        assert!(blocks.iter().all(|block| slab.give(*block, cells)));
+                    }
+                    done.fetch_add(1, Ordering::Release);
+                });
+            }
+            while done.load(Ordering::Acquire) < 3 {
+                slab.release();
+            }
+        });
+        assert!(
+            slab.present()
+                .iter()
+                .all(|region| region.taken.load(Ordering::Relaxed) == 0)
+        );
+    }
+}
