@@ -119,7 +119,7 @@ unsafe impl GlobalAlloc for Reserve {
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        let is_slab = || slab::cells(layout).is_some() && slab::is_ours(block);
+        let is_slab = || slab::cells(layout).is_some_and(|cells| slab::is_ours(block, cells));
         if !is_ours(block) && !is_slab() {
             // SAFETY: of neither an arena nor a slab, so the system's, with this layout.
             let moved = unsafe { System.realloc(block, layout, size) };

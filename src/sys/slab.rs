@@ -19,10 +19,12 @@ const CELLS_MAX: usize = 4;
 /// Cells of a region.
 const REGION_CELLS: usize = u64::BITS as usize;
 const REGION: usize = REGION_CELLS * CELL;
-/// 4 GiB; the rest comes from malloc.
+/// 4 GiB a slab; the rest comes from malloc.
 const REGIONS_MAX: usize = 1024;
 /// Pages are no larger than this, in bytes.
 const ALIGNMENT: usize = 4096;
+/// While more blocks than this come back in such a time, they will be needed again: clearing pages costs a stream a fifth of its speed.
+const BUSY: u64 = 64;
 /// How long cells stay free before they go to the system, at least, and at most twice, in nanoseconds.
 const QUIET_NS: u64 = 500_000_000;
 
@@ -46,7 +48,12 @@ struct Slab<const REGIONS: usize> {
     given: AtomicU64,
 }
 
-static SLAB: Slab<REGIONS_MAX> = Slab::new();
+/// One for blocks of a cell and one for larger ones: single cells between them would leave no room for runs.
+static SLABS: [Slab<REGIONS_MAX>; 2] = [Slab::new(), Slab::new()];
+
+fn slab_of(cells: usize) -> &'static Slab<REGIONS_MAX> {
+    &SLABS[usize::from(cells > 1)]
+}
 
 /// The cells of such a block; none: it is not for a slab.
 #[inline]
@@ -59,43 +66,44 @@ pub fn cells(layout: Layout) -> Option<usize> {
 /// A block of so many cells, or null.
 #[cold]
 pub fn take(cells: usize) -> *mut u8 {
-    SLAB.take(cells)
+    slab_of(cells).take(cells)
 }
 
 /// Takes a block back. False: it is none of these.
 #[cold]
 pub fn give(block: *mut u8, cells: usize) -> bool {
-    SLAB.give(block, cells)
+    slab_of(cells).give(block, cells)
 }
 
-/// Whether the address is in a slab.
+/// Whether a block of so many cells is one of these.
 #[cold]
-pub fn is_ours(block: *const u8) -> bool {
-    SLAB.find(block).is_some()
+pub fn is_ours(block: *const u8, cells: usize) -> bool {
+    slab_of(cells).find(block).is_some()
 }
 
 /// When to give memory back: whoever runs a loop carries one.
 #[derive(Debug, Default)]
 pub struct Tidying {
-    /// How many blocks had been given back when this last tidied.
-    tidied: u64,
+    /// How many blocks had been given back when this last looked.
+    seen: u64,
     at_ns: Option<u64>,
 }
 
 impl Tidying {
     /// Tidies, if it is time for it.
     pub fn look(&mut self, now_ns: u64) {
-        self.look_at(&SLAB, now_ns);
+        self.look_at(&SLABS, now_ns);
     }
 
-    fn look_at<const REGIONS: usize>(&mut self, slab: &Slab<REGIONS>, now_ns: u64) {
-        let given = slab.given.load(Ordering::Relaxed);
+    fn look_at<const REGIONS: usize>(&mut self, slabs: &[Slab<REGIONS>], now_ns: u64) {
+        let given = slabs.iter().map(|slab| slab.given.load(Ordering::Relaxed)).sum::<u64>();
         let again = match self.at_ns {
-            None => given != self.tidied,
+            None => given != self.seen,
             Some(at_ns) if now_ns < at_ns => return,
             Some(_) => {
-                self.tidied = given;
-                slab.release()
+                let before = std::mem::replace(&mut self.seen, given);
+                let is_quiet = given.wrapping_sub(before) <= BUSY;
+                slabs.iter().fold(false, |some, slab| some | slab.release(is_quiet))
             }
         };
         self.at_ns = again.then(|| now_ns.saturating_add(QUIET_NS));
@@ -188,9 +196,9 @@ impl<const REGIONS: usize> Slab<REGIONS> {
         true
     }
 
-    /// Gives the system the pages of all that has been free since the last time. True: something else is free.
-    fn release(&self) -> bool {
-        let left = self.present().iter().map(Region::release);
+    /// Gives the system the pages of all that has been free since the last time, if it is quiet. True: something else is free.
+    fn release(&self, is_quiet: bool) -> bool {
+        let left = self.present().iter().map(|region| region.release(is_quiet));
         left.fold(false, |some, left| some | left)
     }
 }
@@ -221,8 +229,8 @@ impl Region {
     }
 
     /// As [`Slab::release`].
-    fn release(&self) -> bool {
-        let recent = self.recent.swap(0, Ordering::Relaxed);
+    fn release(&self, is_quiet: bool) -> bool {
+        let recent = self.recent.swap(0, Ordering::Relaxed) | if is_quiet { 0 } else { u64::MAX };
         let mut before = self.taken.load(Ordering::Relaxed);
         let free = loop {
             let free = self.touched.load(Ordering::Relaxed) & !recent & !before;
@@ -347,7 +355,8 @@ mod tests {
 
     #[test]
     fn what_stays_free_is_given_back() {
-        let slab = Box::new(Slab::<1>::new());
+        let slabs = Box::new([Slab::<1>::new()]);
+        let slab = &slabs[0];
         let [kept, given] = [1, 2].map(|cells| {
             let block = slab.take(cells);
             // SAFETY: a block of so many cells that was just taken.
@@ -355,15 +364,15 @@ mod tests {
             block
         });
         let mut tidying = Tidying::default();
-        tidying.look_at(&slab, 0);
+        tidying.look_at(&*slabs, 0);
         assert_eq!(tidying.at_ns(), None, "nothing was given back");
         slab.give(given, 2);
-        tidying.look_at(&slab, 0);
-        tidying.look_at(&slab, QUIET_NS - 1);
+        tidying.look_at(&*slabs, 0);
+        tidying.look_at(&*slabs, QUIET_NS - 1);
         assert_eq!(tidying.at_ns(), Some(QUIET_NS));
-        tidying.look_at(&slab, QUIET_NS);
+        tidying.look_at(&*slabs, QUIET_NS);
         assert!(resident(given), "it was in use since the last time");
-        tidying.look_at(&slab, 2 * QUIET_NS);
+        tidying.look_at(&*slabs, 2 * QUIET_NS);
         assert!(!resident(given) && !resident(given.wrapping_add(CELL)) && resident(kept));
         assert_eq!(tidying.at_ns(), None, "nothing is left to do");
         assert_eq!(slab.take(2), given);
@@ -396,7 +405,7 @@ mod tests {
                 });
             }
             while done.load(Ordering::Acquire) < 3 {
-                slab.release();
+                slab.release(true);
             }
         });
         assert!(
