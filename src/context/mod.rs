@@ -22,6 +22,7 @@ use crate::sys::lock::Deferred;
 use crate::sys::mutex::Mutex;
 use crate::sys::reserve;
 use crate::sys::scheduling::{self, Scheduling};
+use crate::sys::slab;
 use crate::sys::waiter::Waiter;
 use patience::Patience;
 
@@ -203,6 +204,7 @@ impl Context {
         self.names.clear();
         let reactors = std::mem::take(&mut self.state.lock().reactors);
         reactors.into_iter().for_each(Running::stop);
+        slab::tidy();
         Ok(())
     }
 

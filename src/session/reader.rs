@@ -272,7 +272,7 @@ impl ReadHalf {
             return self.decode_keeping(bytes);
         }
         if self.rest.append(bytes).is_err() {
-            return Outcome::OutOfMemory;
+            return self.stop_without_memory();
         }
         if self.paused {
             return Outcome::Paused;
@@ -294,17 +294,32 @@ impl ReadHalf {
         self.paused
     }
 
+    /// What was decoded is not to be decoded again, by whoever reads before the connection has ended.
+    pub(super) fn stop_without_memory(&mut self) -> Outcome {
+        self.phase = Phase::Closed;
+        self.staged.clear();
+        self.body = None;
+        Outcome::OutOfMemory
+    }
+
     /// Decodes `bytes`, while nothing is kept, and keeps what is not decoded.
     fn decode_keeping(&mut self, bytes: &[u8]) -> Outcome {
         let (consumed, outcome) = self.decode(bytes);
         if self.rest.append(&bytes[consumed..]).is_err() {
-            return Outcome::OutOfMemory;
+            return self.stop_without_memory();
         }
         self.rest.shrink();
         outcome
     }
 
     fn decode(&mut self, bytes: &[u8]) -> (usize, Outcome) {
+        match self.decode_phase(bytes) {
+            (consumed, Outcome::OutOfMemory) => (consumed, self.stop_without_memory()),
+            decoded => decoded,
+        }
+    }
+
+    fn decode_phase(&mut self, bytes: &[u8]) -> (usize, Outcome) {
         match &mut self.phase {
             Phase::Closed => (bytes.len(), Outcome::Drained),
             Phase::Handshake(handshake) => {

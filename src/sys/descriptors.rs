@@ -195,6 +195,7 @@ extern "C" fn after_fork() {
 extern "C" fn close_copies() {
     FORKS.fetch_add(1, Ordering::SeqCst);
     GATE.store(0, Ordering::SeqCst);
+    super::slab::forked();
     DEFERRED.iter().for_each(|deferred| deferred.store(0, Ordering::SeqCst));
     for (word, owned) in OWNED.iter().enumerate() {
         take_bits(owned).for_each(|bit| close(word, bit));

@@ -5,7 +5,8 @@
 //! be made malloc serves.
 //!
 //! Cells are taken and given without a lock, because a forked child may inherit any: a bit for each cell, and a block is a run of them
-//! in one region. Regions stay reserved for good, so that an address tells for ever whose it is; they cost no memory.
+//! in one region. Regions stay reserved for good, so that an address tells for ever whose it is; they cost no memory, but count where
+//! addresses are limited (RLIMIT_AS).
 #![allow(unsafe_code, reason = "mmap and madvise are C functions")]
 
 use std::alloc::Layout;
@@ -21,20 +22,25 @@ const REGION_CELLS: usize = u64::BITS as usize;
 const REGION: usize = REGION_CELLS * CELL;
 /// 4 GiB a slab; the rest comes from malloc.
 const REGIONS_MAX: usize = 1024;
-/// Pages are no larger than this, in bytes.
+/// Pages are no smaller than this, in bytes.
 const ALIGNMENT: usize = 4096;
-/// While more blocks than this come back in such a time, they will be needed again: clearing pages costs a stream a fifth of its speed.
-const BUSY: u64 = 64;
-/// How long cells stay free before they go to the system, at least, and at most twice, in nanoseconds.
+/// While more cells than this came and went lately they will be needed again: clearing pages costs a stream a fifth of its speed.
+const BUSY: u32 = 64;
+/// How long cells stay free before they go to the system, at least, in nanoseconds.
 const QUIET_NS: u64 = 500_000_000;
+/// While more cells than this are taken they are looked after, as nobody says when they are free ...
+const TAKEN_FEW: u32 = 16;
+/// ... after ever longer times, up to this many nanoseconds.
+const PAUSE_MAX_NS: u64 = 32_000_000_000;
 
 struct Region {
     base: AtomicPtr<u8>,
     taken: AtomicU64,
     /// Cells that may have pages.
     touched: AtomicU64,
-    /// Cells that were taken or given since somebody tidied.
+    /// Cells that were taken or given since somebody looked, and in the time before that.
     recent: AtomicU64,
+    before: AtomicU64,
 }
 
 struct Slab<const REGIONS: usize> {
@@ -59,7 +65,7 @@ fn slab_of(cells: usize) -> &'static Slab<REGIONS_MAX> {
 #[inline]
 pub fn cells(layout: Layout) -> Option<usize> {
     let size = layout.size();
-    let fits = size.is_multiple_of(CELL) && size - 1 < CELLS_MAX * CELL && layout.align() <= ALIGNMENT;
+    let fits = size.is_multiple_of(CELL) && size.wrapping_sub(1) < CELLS_MAX * CELL && layout.align() <= ALIGNMENT;
     (fits && !cfg!(unpooled)).then_some(size / CELL)
 }
 
@@ -81,32 +87,67 @@ pub fn is_ours(block: *const u8, cells: usize) -> bool {
     slab_of(cells).find(block).is_some()
 }
 
+/// In a forked child: who made a region is not there.
+pub fn forked() {
+    SLABS
+        .iter()
+        .for_each(|slab| slab.growing.store(false, Ordering::Release));
+}
+
+/// Gives back all that is free, as nobody will look any more.
+pub fn tidy() {
+    SLABS.iter().for_each(|slab| {
+        slab.age();
+        slab.age();
+        slab.release();
+    });
+}
+
 /// When to give memory back: whoever runs a loop carries one.
 #[derive(Debug, Default)]
 pub struct Tidying {
     /// How many blocks had been given back when this last looked.
     seen: u64,
     at_ns: Option<u64>,
+    /// The pause before that, for what is taken.
+    pause_ns: u64,
 }
 
 impl Tidying {
     /// Tidies, if it is time for it.
     pub fn look(&mut self, now_ns: u64) {
+        #[cfg(test)]
+        if super::simulation::is_on() {
+            return;
+        }
         self.look_at(&SLABS, now_ns);
     }
 
     fn look_at<const REGIONS: usize>(&mut self, slabs: &[Slab<REGIONS>], now_ns: u64) {
         let given = slabs.iter().map(|slab| slab.given.load(Ordering::Relaxed)).sum::<u64>();
-        let again = match self.at_ns {
-            None => given != self.seen,
+        let is_new = given != self.seen;
+        match self.at_ns {
             Some(at_ns) if now_ns < at_ns => return,
+            None if !is_new => return,
+            None => self.pause_ns = QUIET_NS,
             Some(_) => {
-                let before = std::mem::replace(&mut self.seen, given);
-                let is_quiet = given.wrapping_sub(before) <= BUSY;
-                slabs.iter().fold(false, |some, slab| some | slab.release(is_quiet))
+                self.seen = given;
+                let recent = slabs.iter().map(Slab::age).sum::<u32>();
+                let left = slabs
+                    .iter()
+                    .map(|slab| if recent > BUSY { slab.left() } else { slab.release() });
+                let (free, taken) = left.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+                self.pause_ns = match (free > 0, taken > TAKEN_FEW) {
+                    (true, _) => QUIET_NS,
+                    (false, true) => (2 * self.pause_ns).min(PAUSE_MAX_NS),
+                    (false, false) => {
+                        self.at_ns = None;
+                        return;
+                    }
+                };
             }
-        };
-        self.at_ns = again.then(|| now_ns.saturating_add(QUIET_NS));
+        }
+        self.at_ns = Some(now_ns.saturating_add(self.pause_ns));
     }
 
     /// When to look again.
@@ -124,6 +165,7 @@ impl<const REGIONS: usize> Slab<REGIONS> {
                     taken: AtomicU64::new(0),
                     touched: AtomicU64::new(0),
                     recent: AtomicU64::new(0),
+                    before: AtomicU64::new(0),
                 }
             }; REGIONS],
             count: AtomicUsize::new(0),
@@ -196,10 +238,25 @@ impl<const REGIONS: usize> Slab<REGIONS> {
         true
     }
 
-    /// Gives the system the pages of all that has been free since the last time, if it is quiet. True: something else is free.
-    fn release(&self, is_quiet: bool) -> bool {
-        let left = self.present().iter().map(|region| region.release(is_quiet));
-        left.fold(false, |some, left| some | left)
+    /// A time is over: how many cells came or went in it.
+    fn age(&self) -> u32 {
+        self.present().iter().map(Region::age).sum()
+    }
+
+    /// Gives the system the pages of all that has been free for a time, and says what is left.
+    fn release(&self) -> (u32, u32) {
+        self.present().iter().for_each(Region::release);
+        self.left()
+    }
+
+    /// How many cells are free and have pages, and how many are taken.
+    fn left(&self) -> (u32, u32) {
+        let left = self.present().iter().map(|region| {
+            let taken = region.taken.load(Ordering::Relaxed);
+            let free = region.touched.load(Ordering::Relaxed) & !taken;
+            (free.count_ones(), taken.count_ones())
+        });
+        left.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
 }
 
@@ -228,9 +285,16 @@ impl Region {
         None
     }
 
+    /// As [`Slab::age`].
+    fn age(&self) -> u32 {
+        let recent = self.recent.swap(0, Ordering::Relaxed);
+        self.before.store(recent, Ordering::Relaxed);
+        recent.count_ones()
+    }
+
     /// As [`Slab::release`].
-    fn release(&self, is_quiet: bool) -> bool {
-        let recent = self.recent.swap(0, Ordering::Relaxed) | if is_quiet { 0 } else { u64::MAX };
+    fn release(&self) {
+        let recent = self.recent.load(Ordering::Relaxed) | self.before.load(Ordering::Relaxed);
         let mut before = self.taken.load(Ordering::Relaxed);
         let free = loop {
             let free = self.touched.load(Ordering::Relaxed) & !recent & !before;
@@ -259,7 +323,6 @@ impl Region {
             left &= !(run(cells) << cell);
         }
         self.taken.fetch_and(!free, Ordering::Release);
-        self.touched.load(Ordering::Relaxed) & !self.taken.load(Ordering::Relaxed) != 0
     }
 }
 
@@ -405,7 +468,8 @@ mod tests {
                 });
             }
             while done.load(Ordering::Acquire) < 3 {
-                slab.release(true);
+                slab.age();
+                slab.release();
             }
         });
         assert!(

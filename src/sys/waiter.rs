@@ -72,10 +72,12 @@ impl Deref for Mine {
 
 impl Drop for Mine {
     fn drop(&mut self) {
-        if let Some(waiter) = self.0.take() {
-            // A thread that is being torn down keeps none.
-            let _ = KEPT.try_with(|kept| kept.put(waiter));
+        let Some(waiter) = self.0.take() else { return };
+        if waiter.process != generation() {
+            return waiter.end();
         }
+        // A thread that is being torn down keeps none.
+        let _ = KEPT.try_with(|kept| kept.put(waiter));
     }
 }
 
@@ -96,14 +98,16 @@ impl Kept {
             .compare_exchange(ptr::null_mut(), waiter, Ordering::AcqRel, Ordering::Relaxed);
         if found.is_err() {
             // SAFETY: made from an Arc above and left with nobody.
-            drop(unsafe { Arc::from_raw(waiter) });
+            unsafe { Arc::from_raw(waiter) }.end();
         }
     }
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        drop(self.take());
+        if let Some(waiter) = self.take() {
+            waiter.end();
+        }
     }
 }
 
@@ -121,9 +125,7 @@ impl Waiter {
             if waiter.process == process {
                 return Ok(Mine(Some(waiter)));
             }
-            // In a forked child the descriptor of the parent's waiter is closed, and its number may come back at once: the object is
-            // forgotten, not dropped.
-            std::mem::forget(waiter);
+            waiter.end();
         }
         Ok(Mine(Some(Arc::new(Waiter {
             word: WakeWord::new(),
@@ -131,6 +133,14 @@ impl Waiter {
             process,
             spin: Spin::default(),
         }))))
+    }
+
+    /// In a forked child the descriptor of a waiter of the parent's is closed, and its number may come back at once: the object is
+    /// forgotten, not dropped.
+    fn end(self: Arc<Waiter>) {
+        if self.process != generation() {
+            std::mem::forget(self);
+        }
     }
 
     /// Before the waiter is left with others.

@@ -38,6 +38,7 @@ impl ReadHalf {
         }
         match self.end_body() {
             Ok(()) | Err(Outcome::Drained) => Outcome::More,
+            Err(Outcome::OutOfMemory) => self.stop_without_memory(),
             Err(outcome) => outcome,
         }
     }
