@@ -13,6 +13,9 @@ pub mod mutex;
 pub mod near;
 #[path = "../../src/sys/reserve.rs"]
 pub mod reserve;
+#[path = "../../src/sys/slab.rs"]
+#[allow(dead_code, reason = "no reactor tidies here")]
+pub mod slab;
 #[path = "../../src/sys/sync.rs"]
 pub mod sync;
 #[path = "../../src/sys/wake_word.rs"]
