@@ -1,4 +1,5 @@
-//! The part of the room `sys` that the models need: the library's own files, but for the futex, what is near and interruptions.
+//! The part of the room `sys` that the models need: the library's own files, but for the futex, what is near, interruptions and the
+//! slab.
 
 #[path = "../../src/sys/clock.rs"]
 pub mod clock;
@@ -13,8 +14,6 @@ pub mod mutex;
 pub mod near;
 #[path = "../../src/sys/reserve.rs"]
 pub mod reserve;
-#[path = "../../src/sys/slab.rs"]
-#[allow(dead_code, reason = "no reactor tidies here")]
 pub mod slab;
 #[path = "../../src/sys/sync.rs"]
 pub mod sync;
