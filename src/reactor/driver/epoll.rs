@@ -20,7 +20,8 @@ use super::buffers::{errno, receive_now, send_now, uninterrupted};
 use super::provided::BufferPool;
 use super::table::{Table, admit};
 use super::{
-    Completion, Driver, Interest, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, ReceivedBuffer, SendBuffers, Token, Waker,
+    Completion, Driver, GONE_MAX, Interest, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, ReceivedBuffer, SendBuffers, Token,
+    Waker,
 };
 use crate::error::Error;
 use crate::sys::counters::{self, Counter};
@@ -221,9 +222,11 @@ impl EpollDriver {
     }
 
     fn accept_some(&mut self, listener: RawFd, token: Token) {
+        let mut gone = 0;
         for _ in 0..ACCEPTS_PER_TURN_MAX {
             match accept_now(listener) {
                 Ok(connection) => {
+                    gone = 0;
                     self.completed.push_back(Completion::Accepted {
                         token,
                         result: Ok(connection),
@@ -232,7 +235,7 @@ impl EpollDriver {
                 }
                 Err(libc::EAGAIN) => return,
                 // The connection was gone before it was accepted.
-                Err(libc::ECONNABORTED | libc::EPROTO) => {}
+                Err(libc::ECONNABORTED | libc::EPROTO) if gone < GONE_MAX => gone += 1,
                 Err(error) => return self.fail(token, error),
             }
         }

@@ -44,6 +44,9 @@ pub const TOKENS_MAX: Token = (1 << 63) - 1;
 /// Receive buffers that one driver lends out at most.
 pub const RECEIVE_BUFFERS: u16 = 256;
 
+/// So many connections in a row may be gone before they are accepted; with one more, accepting fails with what the kernel says of it.
+const GONE_MAX: u32 = 16;
+
 /// Size of one receive buffer, in bytes.
 pub const RECEIVE_BUFFER_BYTES: usize = 16 * 1024;
 

@@ -24,7 +24,8 @@ use self::succession::may_pass;
 use super::provided::BufferPool;
 use super::table::{Table, admit};
 use super::{
-    Completion, Driver, Interest, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, ReceivedBuffer, SendBuffers, Token, Waker,
+    Completion, Driver, GONE_MAX, Interest, RECEIVE_BUFFER_BYTES, RECEIVE_BUFFERS, ReceivedBuffer, SendBuffers, Token,
+    Waker,
 };
 use crate::sys::counters::{self, Counter};
 use crate::sys::descriptors::Mark;
@@ -68,6 +69,8 @@ pub(super) struct UringDriver {
     enter_flags: EnterFlags,
     /// Whether the kernel acts on operations only inside `io_uring_enter`.
     is_deferred: bool,
+    /// Connections that were gone before they were accepted, one after the other.
+    gone: u32,
     /// Turns that the kernel has refused, one after the other.
     refusals: u32,
     /// Whether another driver has the operations.
@@ -110,6 +113,7 @@ impl UringDriver {
             closing: false,
             enter_flags,
             is_deferred,
+            gone: 0,
             refusals: 0,
             is_handed_over: false,
         })
@@ -261,7 +265,8 @@ impl UringDriver {
             Ok(_) if cancelling => self.end_cancelled(token),
             Ok(_) => self.again(token),
             // The connection was gone before it was accepted.
-            Err(libc::ECONNABORTED | libc::EPROTO | libc::EINTR) if !cancelling => {
+            Err(libc::ECONNABORTED | libc::EPROTO | libc::EINTR) if !cancelling && self.gone < GONE_MAX => {
+                self.gone += 1;
                 self.again(token);
                 return None;
             }
@@ -270,6 +275,7 @@ impl UringDriver {
             }
         }
         let more = result.is_ok();
+        self.gone = 0;
         Some(Completion::Accepted { token, result, more })
     }
 
