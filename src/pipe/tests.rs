@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::message::Message;
+use crate::message::{Body, Message};
+use crate::sys::shortage;
+use bytes::Bytes;
 
 #[derive(Default)]
 struct Calls {
@@ -305,4 +307,63 @@ fn connections_that_come_and_go_without_a_message_leave_one_record() {
         batch.push_record(Record::Subscribe("topic".into())).unwrap();
     }
     assert_eq!(count(&mut batch), 9, "what else came stays where it is");
+}
+
+/// What a batch holds, in order.
+fn contents(mut batch: Batch) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while let Some(item) = batch.pop() {
+        match item {
+            Item::Bytes(chunk) => bytes.extend_from_slice(&chunk),
+            Item::Body(body, more) => {
+                bytes.push(u8::from(more));
+                bytes.extend_from_slice(&body);
+            }
+            Item::Run(frames) => bytes.extend_from_slice(&frames),
+            Item::Record(record) => bytes.extend_from_slice(format!("{record:?}").as_bytes()),
+        }
+    }
+    bytes
+}
+
+/// The batch that is there, and what is moved behind it: frames in a chunk, a body by reference, a record, and frames again.
+fn two_batches() -> (Batch, Batch) {
+    let (mut first, mut second) = (Batch::default(), Batch::default());
+    first.push_frame(&[1; 40], false).unwrap();
+    second.push_frame(&[2; 700], true).unwrap();
+    second.push_body(Body::from_slice(&[3; 2000]).unwrap(), false).unwrap();
+    second
+        .push_record(Record::RoutingId(Bytes::from_static(b"name")))
+        .unwrap();
+    second.push_frame(&[4; 300], false).unwrap();
+    (first, second)
+}
+
+#[test]
+fn where_memory_ends_a_batch_moves_as_a_whole_or_not_at_all() {
+    let (first, second) = two_batches();
+    let (before, moved) = (contents(first), contents(second));
+    let whole = [before.clone(), moved.clone()].concat();
+    let mut refusals = 0;
+    for granted in 0.. {
+        let (mut first, mut second) = two_batches();
+        let messages = (first.messages(), second.messages());
+        let (result, refused) = shortage::after(granted, 1, || first.append(&mut second));
+        match result {
+            Ok(()) => assert_eq!(
+                (first.messages(), contents(first)),
+                (messages.0 + messages.1, whole.clone())
+            ),
+            Err(_) => {
+                assert_ne!(refused, 0, "an error without a reason");
+                assert_eq!((first.messages(), contents(first)), (messages.0, before.clone()));
+                assert_eq!((second.messages(), contents(second)), (messages.1, moved.clone()));
+            }
+        }
+        refusals += refused;
+        if refused == 0 {
+            break;
+        }
+    }
+    assert_ne!(refusals, 0, "nothing was refused");
 }

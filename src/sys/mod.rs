@@ -22,6 +22,8 @@ pub mod promise;
 pub mod reserve;
 pub mod scheduling;
 #[cfg(test)]
+pub mod shortage;
+#[cfg(test)]
 pub mod simulation;
 pub mod slab;
 pub mod sodium;

@@ -80,6 +80,10 @@ struct Reserve;
 unsafe impl GlobalAlloc for Reserve {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        #[cfg(test)]
+        if super::shortage::refuses(layout.size()) {
+            return ptr::null_mut();
+        }
         if let Some(cells) = slab::cells(layout) {
             let block = slab::take(cells);
             if !block.is_null() {
@@ -93,6 +97,10 @@ unsafe impl GlobalAlloc for Reserve {
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        #[cfg(test)]
+        if super::shortage::refuses(layout.size()) {
+            return ptr::null_mut();
+        }
         // SAFETY: the caller's promise about the layout is passed on.
         let block = unsafe { System.alloc_zeroed(layout) };
         if !block.is_null() {
@@ -119,6 +127,10 @@ unsafe impl GlobalAlloc for Reserve {
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        #[cfg(test)]
+        if super::shortage::refuses(size) {
+            return ptr::null_mut();
+        }
         let is_slab = || slab::cells(layout).is_some_and(|cells| slab::is_ours(block, cells));
         if !is_ours(block) && !is_slab() {
             // SAFETY: of neither an arena nor a slab, so the system's, with this layout.

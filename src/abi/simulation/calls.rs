@@ -12,6 +12,7 @@ use crate::abi::socket::{
 use crate::constants::{ZMQ_RCVMORE, ZMQ_SNDMORE};
 use crate::message::Message;
 use crate::socket::PollItem;
+use crate::sys::shortage;
 use crate::sys::{errno, simulation};
 
 /// What a call answers; an error is a value of `errno`.
@@ -125,7 +126,7 @@ impl Socket {
 
     /// Receives a part by `zmq_recv`: it, and whether more follow.
     pub fn receive(&self, flags: c_int) -> Answer<(Vec<u8>, bool)> {
-        let mut buffer = vec![0; BUFFER_BYTES];
+        let mut buffer = shortage::suspended(|| vec![0; BUFFER_BYTES]);
         // SAFETY: the buffer is borrowed for the call.
         let length = answer(unsafe { zmq_recv(self.0, buffer.as_mut_ptr().cast(), buffer.len(), flags) })?;
         buffer.truncate(length as usize);

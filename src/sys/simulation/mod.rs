@@ -101,7 +101,7 @@ pub fn end() -> (Vec<String>, u64) {
 /// Calls with the thread's world, if it has one.
 pub fn with<R>(call: impl FnOnce(&mut World) -> R) -> Option<R> {
     let call = |world: &RefCell<Option<World>>| world.borrow_mut().as_mut().map(call);
-    WORLD.try_with(call).ok().flatten()
+    super::shortage::suspended(|| WORLD.try_with(call).ok().flatten())
 }
 
 /// Whether the thread has a world.
