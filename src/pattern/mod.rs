@@ -137,6 +137,11 @@ impl Pipes {
         self.slots.get_mut(id as usize)?.as_mut()
     }
 
+    /// The only pipe, of a socket that never had two at once.
+    pub fn sole(&self) -> Option<PipeId> {
+        matches!(self.slots[..], [Some(_)]).then_some(0)
+    }
+
     /// All pipes.
     pub fn ids(&self) -> impl Iterator<Item = PipeId> + '_ {
         self.slots

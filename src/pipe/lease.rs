@@ -80,6 +80,28 @@ impl Lease {
         lent != Lent::Over
     }
 
+    /// Reads as [`Lease::drive`] does, by a thread that can see to what was read. False: the lease is over. And whether there is
+    /// something.
+    pub fn read(&self) -> (bool, bool) {
+        let (lent, has_news) = self.peer.read_lent_silently();
+        (lent != Lent::Over, has_news)
+    }
+
+    /// Whether it has not lapsed.
+    pub fn lasts(&self) -> bool {
+        self.writes || self.peer.is_lent()
+    }
+
+    /// A call will read, but not watch. False: the lease has lapsed.
+    pub fn renew(&self) -> bool {
+        self.writes || self.peer.renew_lending()
+    }
+
+    /// Has the lapsed lease again, as long as calls come back soon. False: that cannot be.
+    pub fn keep(&self) -> bool {
+        self.peer.keep_lending()
+    }
+
     /// The call returns. A connection that was read stays with callers for a while; to one that was watched for writing, what
     /// is left is written.
     pub fn pause(&self) {

@@ -79,8 +79,24 @@ pub trait Peer: Send + Sync {
     fn read_lent(&self) -> Lent {
         Lent::Over
     }
+    /// As [`Peer::read_lent`], but whether the socket would be told of what was read is the second answer.
+    fn read_lent_silently(&self) -> (Lent, bool) {
+        (self.read_lent(), false)
+    }
     /// The thread's call returns. It may come back soon.
     fn pause_lending(&self) {}
+    /// Whether the connection is lent.
+    fn is_lent(&self) -> bool {
+        true
+    }
+    /// A call will read, but not watch. False: the connection is not lent any more.
+    fn renew_lending(&self) -> bool {
+        true
+    }
+    /// It is lent again until the thread stays away for long. False: not to those who do not wait.
+    fn keep_lending(&self) -> bool {
+        false
+    }
     /// The other side reads again.
     fn end_lending(&self) {}
     /// Who is at the other end.

@@ -258,6 +258,22 @@ impl Peer for Handle {
         }
     }
 
+    fn is_lent(&self) -> bool {
+        !self.0.lease.is_the_reactors()
+    }
+
+    fn renew_lending(&self) -> bool {
+        self.0.lease.renew()
+    }
+
+    fn keep_lending(&self) -> bool {
+        let keeps = self.lend().is_some();
+        if keeps {
+            self.pause_lending();
+        }
+        keeps
+    }
+
     fn end_lending(&self) {
         if self.0.lease.end() {
             self.0.link.call(self.0.clone(), ENDED);

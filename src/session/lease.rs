@@ -11,10 +11,17 @@ use super::life;
 use super::reader::{Outcome, ReadHalf};
 use crate::pipe::Lent;
 use crate::reactor::Reactor;
+use crate::sys::clock;
 
 /// How often the reactor looks whether a caller has come back: seldom enough that it does not cost more than it saves where a
 /// program waits a hundred times a second, soon enough for everything that happens while nobody waits.
 pub(super) const TICK: Duration = Duration::from_millis(15);
+
+/// How often, where a program comes to each of many sockets in turn to hear an answer.
+const LONG_TICK: Duration = Duration::from_millis(60);
+
+/// Looks are put off to a multiple of this, so that those at many connections are taken together.
+const LOOKS_APART_NS: u64 = 4_000_000;
 
 impl Session {
     /// A caller watches the connection from now on: its descriptor, and whether something waits to be decoded.
@@ -26,21 +33,37 @@ impl Session {
         Some((reader.fd(), reader.is_paused()))
     }
 
-    /// A caller: reads what is there into the lane.
-    pub(super) fn read_by_caller(self: &Arc<Self>) -> Lent {
-        if self.lease.is_the_reactors() {
-            return Lent::Over;
+    /// A caller will read, and not watch. False: the lease has lapsed.
+    pub(super) fn renew_lease(&self) -> bool {
+        self.lease.renew()
+    }
+
+    /// A caller that will come back within [`LONG_TICK`] reads from now on, though it does not wait. Not of peers for which that might
+    /// be too late.
+    pub(super) fn keep_lease(self: &Arc<Self>) -> bool {
+        let is_urgent = self.settings.heartbeats.interval_ms != 0 || self.reader.lock().is_urgent();
+        if is_urgent || self.crowded || self.owner.crowd().is_some() || !self.lease.take_for_long() {
+            return false;
         }
-        let (lent, ()) = self.read_here(|reader| {
+        self.pause_lease();
+        true
+    }
+
+    /// A caller: reads what is there into the lane, and tells the socket of it by `tell`.
+    pub(super) fn read_by_caller<T: Default>(self: &Arc<Self>, tell: impl FnOnce(&mut ReadHalf) -> T) -> (Lent, T) {
+        if self.lease.is_the_reactors() {
+            return (Lent::Over, T::default());
+        }
+        let (lent, told) = self.read_here(|reader| {
             let outcome = reader.read_leased();
-            (outcome, reader.tell_news())
+            (outcome, tell(reader))
         });
         if lent == Lent::Over {
             // Also where the lease has lapsed meanwhile: the outcome waits for the reactor.
             self.lease.end();
             self.link.call(self.clone(), life::READ_AGAIN);
         }
-        lent
+        (lent, told)
     }
 
     /// Whoever watches: reads by `read`, which gives a second answer. What else has to be done is left to the reactor.
@@ -58,6 +81,7 @@ impl Session {
         // Before the read half is given back: afterwards the connection may be another one.
         let reply = std::mem::take(&mut reader.reply);
         if !reply.is_empty() {
+            self.lease.hurry();
             self.writer.lock().push_control(&reply);
         }
         if reader.take_ttl_news() {
@@ -96,7 +120,9 @@ impl Session {
 
     /// Reactor: looks at the lease later.
     pub(super) fn watch_lease(self: &Arc<Self>, reactor: &mut Reactor) {
-        reactor.timer_after(TICK, self.clone(), life::LEASE_TICK);
+        let time = if self.lease.is_patient() { LONG_TICK } else { TICK };
+        let at_ns = clock::now_ns() + time.as_nanos() as u64;
+        reactor.timer_at(at_ns.next_multiple_of(LOOKS_APART_NS), self.clone(), life::LEASE_TICK);
     }
 
     /// Reactor: looks at the lease now.

@@ -22,6 +22,8 @@ const STATE: u32 = 7;
 const TICKING: u32 = 8;
 /// A call held it since the reactor last looked.
 const USED: u32 = 16;
+/// The reactor looks seldom.
+const PATIENT: u32 = 32;
 
 /// Who watches a connection for what arrives.
 #[derive(Debug, Default)]
@@ -80,11 +82,37 @@ impl Lease {
 
     /// A caller takes it for a call. False: there is no connection.
     pub(super) fn take(&self) -> bool {
+        self.take_and(0)
+    }
+
+    /// As [`Lease::take`]; and until it lapses, the reactor looks seldom.
+    pub(super) fn take_for_long(&self) -> bool {
+        self.take_and(PATIENT)
+    }
+
+    fn take_and(&self, flags: u32) -> bool {
         self.update(|word| match word & STATE {
             CLOSED | CROWD => None,
-            _ => Some(word & !STATE | IN_CALL | USED),
+            _ => Some(word & !(STATE | PATIENT) | IN_CALL | USED | flags),
         })
         .is_some()
+    }
+
+    /// A call that reads, and does not watch, counts as one that did. False: callers do not have it.
+    pub(super) fn renew(&self) -> bool {
+        let word = self.0.load(Ordering::SeqCst);
+        let renewed = |word: u32| (word & STATE == IDLE).then_some(word | USED);
+        word & (STATE | USED) == IDLE | USED || self.update(renewed).is_some()
+    }
+
+    /// Whether the reactor looks seldom.
+    pub(super) fn is_patient(&self) -> bool {
+        self.0.load(Ordering::SeqCst) & PATIENT != 0
+    }
+
+    /// The reactor looks often.
+    pub(super) fn hurry(&self) {
+        self.0.fetch_and(!PATIENT, Ordering::SeqCst);
     }
 
     /// The call returns. True: the reactor must be asked to look at the lease.
@@ -92,7 +120,7 @@ impl Lease {
         // The first look after a call that nobody looked at finds whether another one has come.
         let next = |word| {
             if word & TICKING == 0 {
-                IDLE | TICKING
+                IDLE | TICKING | word & PATIENT
             } else {
                 word & !STATE | IDLE
             }
@@ -169,6 +197,27 @@ mod tests {
         assert!(lease.take() && lease.pause() && lease.take());
         assert_eq!(lease.look(), Look::Stop);
         assert!(lease.pause(), "it is looked at again once the call returns");
+    }
+
+    #[test]
+    fn a_call_that_reads_without_watching_keeps_the_lease() {
+        let lease = Lease::default();
+        lease.open();
+        assert!(!lease.renew(), "the reactor has it");
+        assert!(lease.take_for_long() && lease.pause());
+        assert!(lease.renew() && lease.renew());
+        assert_eq!(lease.look(), Look::Again);
+        assert!(lease.is_patient() && lease.renew());
+        lease.hurry();
+        assert!(!lease.is_patient());
+        assert_eq!(lease.look(), Look::Again);
+        assert_eq!(lease.look(), Look::Lapsed);
+        assert!(!lease.renew() && lease.is_the_reactors());
+        assert!(lease.take_for_long() && lease.pause() && lease.take());
+        assert!(!lease.is_patient(), "this call waits");
+        assert!(!lease.pause());
+        lease.close();
+        assert!(!lease.renew() && !lease.take_for_long());
     }
 
     #[test]

@@ -483,8 +483,24 @@ impl Peer for Handle {
         self.0.take_lease()
     }
 
+    fn is_lent(&self) -> bool {
+        !self.0.lease.is_the_reactors()
+    }
+
+    fn renew_lending(&self) -> bool {
+        self.0.renew_lease()
+    }
+
+    fn keep_lending(&self) -> bool {
+        self.0.keep_lease()
+    }
+
     fn read_lent(&self) -> Lent {
-        self.0.read_by_caller()
+        self.0.read_by_caller(ReadHalf::tell_news).0
+    }
+
+    fn read_lent_silently(&self) -> (Lent, bool) {
+        self.0.read_by_caller(ReadHalf::take_news)
     }
 
     fn pause_lending(&self) {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::receive_buffer::ReceiveBuffer;
+use super::receive_buffer::{FEW_BYTES, ReceiveBuffer};
 use super::{Lanes, Raw, Settings};
 use crate::error::Error;
 use crate::message::BodyBuilder;
@@ -95,6 +95,8 @@ pub struct ReadHalf {
     opener: Option<Opener>,
     /// When something was read last, if that is to be known; 0: it is not.
     heard_ns: u64,
+    /// The peer has sent a PING.
+    pinged: bool,
     /// The time that the peer's last PING gave; 0: none.
     peer_ttl_ns: u64,
     /// The reactor is to be told of it.
@@ -137,6 +139,7 @@ impl ReadHalf {
             framing: Framing::Zmtp3,
             opener: None,
             heard_ns: 0,
+            pinged: false,
             peer_ttl_ns: 0,
             has_ttl_news: false,
             publishes: settings.publishes,
@@ -250,6 +253,14 @@ impl ReadHalf {
         if self.body.is_some() {
             return self.read_body();
         }
+        if matches!(self.phase, Phase::Open) && self.rest.brings_few() {
+            return self.read_few();
+        }
+        self.read_room(false)
+    }
+
+    /// Reads to the connection's own buffer. Something may have come to it just before.
+    fn read_room(&mut self, begun: bool) -> Outcome {
         let Ok(room) = self.rest.room() else {
             return Outcome::OutOfMemory;
         };
@@ -259,6 +270,28 @@ impl ReadHalf {
                 self.rest.filled(count);
                 self.hear();
                 self.decode_rest()
+            }
+            Err(libc::EAGAIN) if begun => self.decode_rest(),
+            Err(libc::EAGAIN) => Outcome::Drained,
+            Err(errno) => Outcome::Ended(errno),
+        }
+    }
+
+    /// Reads to the stack, and if that is too small, goes on in the buffer.
+    fn read_few(&mut self) -> Outcome {
+        let mut bytes = [0; FEW_BYTES];
+        match receive_now(self.fd, &mut bytes) {
+            Ok(0) => Outcome::Ended(0),
+            Ok(count) => {
+                self.rest.brought(count);
+                self.hear();
+                if count < bytes.len() {
+                    return self.decode_keeping(&bytes[..count]);
+                }
+                if self.rest.append(&bytes).is_err() {
+                    return self.stop_without_memory();
+                }
+                self.read_room(true)
             }
             Err(libc::EAGAIN) => Outcome::Drained,
             Err(errno) => Outcome::Ended(errno),
@@ -444,6 +477,7 @@ impl ReadHalf {
     fn obey(&mut self, body: &[u8]) -> Result<(), ProtocolError> {
         match parse_command(body) {
             Ok(Command::Ping { context, ttl_tenths }) => {
+                self.pinged = true;
                 // One answer is enough for a peer that does not read them.
                 if self.reply.len() < REPLY_MAX {
                     crate::zmtp::encode_pong(&mut self.reply, context);
@@ -494,16 +528,26 @@ impl ReadHalf {
         drop(self.resume());
     }
 
+    /// Whether what arrives is to be read soon, though nobody asks for messages: PINGs, subscriptions.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.pinged || self.publishes
+    }
+
+    /// Whether the socket waits for what was queued, and is told by whoever reads.
+    pub(super) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.has_news)
+    }
+
     /// Tells the socket what was queued, if it waits for that.
     pub(super) fn tell_news(&mut self) {
-        if let (true, Some(lanes)) = (std::mem::take(&mut self.has_news), &self.lanes) {
+        if let (true, Some(lanes)) = (self.take_news(), &self.lanes) {
             lanes.socket.readable();
         }
     }
 
     /// As [`ReadHalf::tell_news`], but the socket need not look before it is told. True: there is something to tell.
     pub(super) fn leave_news(&mut self) -> bool {
-        let has_news = std::mem::take(&mut self.has_news);
+        let has_news = self.take_news();
         if let (true, Some(lanes)) = (has_news, &self.lanes) {
             lanes.socket.leave_readable();
         }

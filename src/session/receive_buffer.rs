@@ -11,6 +11,11 @@ use crate::sys::reserve;
 const CALLER_BYTES_MIN: usize = 16 * 1024;
 const CALLER_BYTES_MAX: usize = 256 * 1024;
 
+/// After this many reads that each brought less than [`FEW_BYTES`] a caller reads to its own stack: that is warm, where the buffer of
+/// one connection among many is not.
+const FEW_READS: u8 = 8;
+pub(super) const FEW_BYTES: usize = 2 * 1024;
+
 /// An empty buffer of so many bytes is kept.
 const IDLE_BYTES_MAX: usize = 4 * 1024;
 
@@ -22,6 +27,8 @@ pub(super) struct ReceiveBuffer {
     kept: Range<usize>,
     /// The last read filled the room.
     was_filled: bool,
+    /// Reads that brought few bytes, since the last that brought more.
+    few: u8,
 }
 
 impl ReceiveBuffer {
@@ -83,8 +90,23 @@ impl ReceiveBuffer {
         Ok(&mut self.bytes[self.kept.end..])
     }
 
+    /// Whether a caller may read to its stack: nothing is kept, and little will come.
+    pub(super) fn brings_few(&self) -> bool {
+        self.few >= FEW_READS && self.kept.is_empty()
+    }
+
+    /// So many bytes were read by a caller, to wherever.
+    pub(super) fn brought(&mut self, count: usize) {
+        self.few = if count < FEW_BYTES {
+            self.few.saturating_add(1)
+        } else {
+            0
+        };
+    }
+
     /// So many bytes were read to the room.
     pub(super) fn filled(&mut self, count: usize) {
+        self.brought(count);
         self.kept.end += count;
         self.was_filled = self.kept.end == self.bytes.len();
     }
@@ -92,7 +114,7 @@ impl ReceiveBuffer {
     /// Gives memory back that nothing is kept in, if it is much.
     pub(super) fn shrink(&mut self) {
         if self.is_empty() && self.bytes.len() > IDLE_BYTES_MAX {
-            *self = ReceiveBuffer::default();
+            (self.bytes, self.kept, self.was_filled) = (Vec::new(), 0..0, false);
         }
     }
 

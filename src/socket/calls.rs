@@ -195,7 +195,20 @@ fn receive_with<R>(
             guard.reported_none(ZMQ_POLLIN);
             return Err(Error::Again);
         }
-        result => return result,
+        result => {
+            if guard.has_sent && time != 0 && result.is_ok() {
+                guard.keep_lapsed();
+            }
+            return result;
+        }
+    }
+    // An answer to what was sent may have come already.
+    if guard.has_sent && guard.looks_for_answer() {
+        guard.heard = true;
+        match receive(&mut guard) {
+            Err(Error::Again) => guard.missed_answer(),
+            result => return result,
+        }
     }
     wait(socket, guard, time, ZMQ_POLLIN, receive)
 }
@@ -211,6 +224,7 @@ fn wait<R>(
     let waiter = Waiter::mine()?;
     let deadline = u64::try_from(time).ok().map(|ms| clock::now_ns() + ms * 1_000_000);
     let mut guard = guard;
+    guard.polls(false);
     loop {
         waiter.prepare();
         let (streams, pause_ns) = if event == ZMQ_POLLIN {

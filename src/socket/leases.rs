@@ -11,11 +11,18 @@ use crate::options::Opt;
 use crate::pattern::PipeId;
 use crate::pipe::{End, Lease, Peer};
 use crate::session::{Crowd, Owner, least_loaded};
+use crate::sys::clock;
 use crate::sys::lock::Deferred;
 use crate::sys::waiter::{Waiter, Wakes, Watched};
 
 /// Of a socket that ever had more pipes, the connections are read together.
 pub(super) const PIPES_MAX: usize = 4;
+
+/// A program that comes back to a socket within this time, in nanoseconds, does so again: it goes round many of them.
+const ROUND_NS: u64 = 50_000_000;
+
+/// At most so many calls wait for an answer without a look before.
+const MISSES_MAX: u8 = 15;
 
 /// What callers hold of a socket's connections.
 #[derive(Default)]
@@ -34,6 +41,13 @@ pub(super) struct Leases {
     crowd: Option<Arc<dyn Peer>>,
     /// There can be no crowd.
     no_crowd: bool,
+    /// When a call last found that they had lapsed.
+    lapsed_ns: u64,
+    /// A poll has asked since the last call that waited.
+    polled: bool,
+    /// So many calls more wait for their answer without a look for it before, and so many did after the last miss.
+    skip: u8,
+    misses: u8,
 }
 
 impl Leases {
@@ -135,6 +149,60 @@ impl Socket {
         self.leases.held.drain(..).for_each(|lease| lease.end());
     }
 
+    /// A blocking call for an answer to what was sent found it without waiting, because the reactor has read it. Of a program that goes
+    /// round many sockets the caller reads the next one: otherwise the reactor would be woken for each.
+    #[inline]
+    pub(super) fn keep_lapsed(&mut self) {
+        if !self.leases.held.iter().all(Lease::lasts) {
+            self.keep_leases();
+        }
+    }
+
+    #[cold]
+    fn keep_leases(&mut self) {
+        let now_ns = clock::now_ns();
+        let before_ns = std::mem::replace(&mut self.leases.lapsed_ns, now_ns);
+        if self.leases.polled || now_ns - before_ns.max(self.waited_ns) >= ROUND_NS {
+            return;
+        }
+        self.leases.held.retain(|lease| lease.lasts() || lease.keep());
+        // What a reactor had to say of a connection before it could be lent comes before what is read from it.
+        self.run_deferred(&mut Wakes::default());
+    }
+
+    /// Before a call waits for an answer: reads what callers hold, where that has paid. False: there was nothing to look at.
+    #[inline]
+    pub(super) fn looks_for_answer(&mut self) -> bool {
+        let leases = &mut self.leases;
+        if leases.skip > 0 {
+            leases.skip -= 1;
+            return false;
+        }
+        if leases.held.is_empty() {
+            return false;
+        }
+        self.pipes.flush();
+        if !self.leases.held.iter().all(Lease::renew) {
+            self.keep_leases();
+        }
+        let looked = self.refresh();
+        self.leases.misses >>= u32::from(looked);
+        looked
+    }
+
+    /// The answer was not there: the next calls wait without looking.
+    #[cold]
+    pub(super) fn missed_answer(&mut self) {
+        self.leases.misses = (2 * self.leases.misses + 1).min(MISSES_MAX);
+        self.leases.skip = self.leases.misses;
+    }
+
+    /// Whether the program asks by polls, which may find something elsewhere without reading this: what it holds lapses soon.
+    #[inline]
+    pub(super) fn polls(&mut self, is_poll: bool) {
+        self.leases.polled = is_poll;
+    }
+
     /// Reads what callers hold and nobody watches, for a call that does not wait. True: there was something to look at.
     #[inline]
     pub(super) fn refresh(&mut self) -> bool {
@@ -147,6 +215,18 @@ impl Socket {
 
     #[cold]
     fn read_held(&mut self) {
+        if let (Some(pipe), [lease], None) = (self.pipes.sole(), &self.leases.held[..], &self.leases.crowd) {
+            let (goes_on, has_news) = lease.read();
+            if !goes_on {
+                self.leases.held.clear();
+            }
+            if has_news {
+                self.pattern.readable(&mut self.pipes, pipe);
+                self.look_for_end(pipe);
+                self.changed();
+            }
+            return;
+        }
         // The connections notify this socket, which is locked: what they have to say is applied here.
         self.leases.held.retain(Lease::drive);
         self.run_deferred(&mut Wakes::default());

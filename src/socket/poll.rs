@@ -169,6 +169,7 @@ impl Socket {
     fn events_for_poll(&mut self, wanted: i32) -> Result<i32> {
         self.check()?;
         self.heard = true;
+        self.polls(true);
         let mut events = 0;
         if wanted & ZMQ_POLLIN != 0 && self.pattern.can_receive(&mut self.pipes) {
             events |= ZMQ_POLLIN;

@@ -14,6 +14,10 @@ use crate::Model;
 
 pub const MODELS: &[Model] = &[
     ("lease: two calls while the reactor looks twice", two_calls),
+    (
+        "lease: calls that do not wait keep it while the reactor looks",
+        calls_that_do_not_wait,
+    ),
     ("lease: a call ends it while the reactor reads", a_call_ends_it),
     (
         "lease: the program ends it before the call returns",
@@ -58,6 +62,15 @@ impl Session {
         if self.lease.take() {
             assert_eq!(self.lease.holder(), Holder::Call, "a call has it that was given it");
             if self.lease.pause() {
+                self.call(Command::Watch);
+            }
+        }
+    }
+
+    /// A call that finds its message, twice.
+    fn calls_that_do_not_wait(&self) {
+        for _ in 0..2 {
+            if !self.lease.renew() && self.lease.take_for_long() && self.lease.pause() {
                 self.call(Command::Watch);
             }
         }
@@ -222,6 +235,18 @@ fn two_calls() {
     reactor.readable();
     reactor.turn();
     caller.join().unwrap();
+    reactor.check();
+}
+
+fn calls_that_do_not_wait() {
+    let mut reactor = Reactor::new();
+    reactor.open();
+    let caller = caller(&reactor, Session::calls_that_do_not_wait);
+    let other = self::caller(&reactor, |session| session.lease.hurry());
+    reactor.readable();
+    reactor.turn();
+    reactor.turn();
+    [caller, other].into_iter().for_each(|thread| thread.join().unwrap());
     reactor.check();
 }
 
