@@ -207,7 +207,11 @@ fn receive_with<R>(
         guard.heard = true;
         match receive(&mut guard) {
             Err(Error::Again) => guard.missed_answer(),
-            result => return result,
+            result => {
+                // As after a wait.
+                (guard.has_sent, guard.received, guard.received_bytes) = (false, 1, 0);
+                return result;
+            }
         }
     }
     wait(socket, guard, time, ZMQ_POLLIN, receive)
