@@ -32,6 +32,7 @@ const OTHER_FILES: [&str; 1] = ["interop_peer"];
 const STRESS: &[(&str, &[&str])] = &[
     ("accounting", &["tcp", "500"]),
     ("backoff", &[]),
+    ("burst", &["tcp"]),
     ("chaos", &["1", "ipc", "25000"]),
     ("chaos", &["1", "tcp", "25000"]),
     ("counters", &[]),

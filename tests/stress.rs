@@ -64,6 +64,15 @@ fn closed_contexts_and_sockets_leave_nothing_behind() {
 }
 
 #[test]
+fn what_a_burst_took_is_given_back() {
+    for library in support::ours() {
+        for transport in ["inproc", "tcp"] {
+            succeed("burst", &[transport], &library);
+        }
+    }
+}
+
+#[test]
 fn writes_wake_ups_and_alarms_are_rare_beside_messages() {
     for library in support::ours() {
         succeed("counters", &[], &library);

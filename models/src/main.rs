@@ -18,6 +18,8 @@ mod sys;
 mod zmtp;
 
 mod body;
+mod cells;
+mod fork;
 mod lane;
 mod lock;
 mod wake;
@@ -43,6 +45,8 @@ fn main() {
         wake::MODELS,
         body::MODELS,
         handle::MODELS,
+        cells::MODELS,
+        fork::MODELS,
     ];
     let chosen = rooms.into_iter().flatten().filter(|(name, _)| name.contains(&part));
     for (name, model) in chosen {

@@ -64,7 +64,16 @@ struct State {
     socket_limit: Option<i32>,
     /// Connections and listeners that are not closed yet.
     live: HashMap<u64, Weak<Session>>,
+    /// How many more there are, for which there was no memory in that list.
+    unlisted: usize,
     waiters: Vec<Arc<Waiter>>,
+}
+
+impl State {
+    /// Nothing is left to wait for.
+    fn is_done(&self) -> bool {
+        self.members.is_empty() && self.live.is_empty() && self.unlisted == 0
+    }
 }
 
 impl Context {
@@ -132,18 +141,22 @@ impl Context {
         wake_if_done(&mut state);
     }
 
-    /// A connection or listener was made. Without memory for it termination does not wait for it.
+    /// A connection or listener was made: termination waits for it.
     pub fn connection_made(&self, id: u64, session: Weak<Session>) {
         let mut state = self.state.lock();
         if state.live.try_reserve(1).is_ok() {
             state.live.insert(id, session);
+        } else {
+            state.unlisted += 1;
         }
     }
 
-    /// A connection or listener is closed.
+    /// A connection or listener is closed: once for each that was made.
     pub fn connection_ended(&self, id: u64) {
         let mut state = self.state.lock();
-        state.live.remove(&id);
+        if state.live.remove(&id).is_none() {
+            state.unlisted = state.unlisted.saturating_sub(1);
+        }
         wake_if_done(&mut state);
     }
 
@@ -164,6 +177,21 @@ impl Context {
             Err(Error::NoThread)
         } else {
             Ok(links)
+        }
+    }
+
+    /// Has a reactor look after memory that came free, if none does. Where nothing but inproc is used none would.
+    #[inline]
+    pub fn tidy(&self) {
+        if slab::is_untended() {
+            self.wake_one();
+        }
+    }
+
+    #[cold]
+    fn wake_one(&self) {
+        if let Some(one) = self.state.lock().reactors.first() {
+            one.link.wake();
         }
     }
 
@@ -190,7 +218,7 @@ impl Context {
             waiter.prepare();
             {
                 let mut state = self.state.lock();
-                if state.members.is_empty() && state.live.is_empty() {
+                if state.is_done() {
                     break;
                 }
                 state.waiters.push(waiter.clone());
@@ -261,7 +289,7 @@ impl Context {
 }
 
 fn wake_if_done(state: &mut State) {
-    if state.members.is_empty() && state.live.is_empty() {
+    if state.is_done() {
         state.waiters.drain(..).for_each(|waiter| waiter.notify());
     }
 }

@@ -245,11 +245,7 @@ impl Options {
 
     /// Stores a copy of the bytes; empty ones stand for none.
     fn store_bytes(&mut self, opt: Opt, given: &[u8]) -> Result<()> {
-        reserve::spare()?;
-        let mut copy = Vec::new();
-        copy.try_reserve_exact(given.len()).map_err(|_| Error::NoMemory)?;
-        copy.extend_from_slice(given);
-        self.keep_bytes(opt, Bytes::from(copy));
+        self.keep_bytes(opt, reserve::copied(given)?.into());
         Ok(())
     }
 

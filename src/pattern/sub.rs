@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::hub::subscription_counts::SubscriptionCounts;
 use crate::options::{Opt, Options};
 use crate::pipe::{Credit, Payload, Record, Target};
+use crate::sys::reserve;
 
 /// The SUB and XSUB socket types.
 #[derive(Default)]
@@ -75,14 +76,14 @@ impl Sub {
 
     /// As in libzmq, peers are told of every subscription, and of a cancellation when it was the last of its topic.
     fn add(&mut self, pipes: &mut Pipes, topic: &[u8]) -> Result<()> {
-        let copy = copied(topic)?;
+        let copy = Bytes::from(reserve::copied(topic)?);
         self.counts.add(topic)?;
         self.tell_all(pipes, &Record::Subscribe(copy));
         Ok(())
     }
 
     fn cancel(&mut self, pipes: &mut Pipes, topic: &[u8]) -> Result<()> {
-        let copy = copied(topic)?;
+        let copy = Bytes::from(reserve::copied(topic)?);
         if self.counts.remove(topic) == Some(true) {
             self.tell_all(pipes, &Record::Cancel(copy));
         }
@@ -106,7 +107,7 @@ impl Pattern for Sub {
             let mut pushed = Ok(());
             counts.for_each(|topic| {
                 if pushed.is_ok() {
-                    pushed = copied(topic).and_then(|topic| batch.push_record(Record::Subscribe(topic)));
+                    pushed = reserve::copied(topic).and_then(|topic| batch.push_record(Record::Subscribe(topic.into())));
                 }
             });
             pushed
@@ -184,13 +185,6 @@ impl Pattern for Sub {
         pipes.leave_short_ways();
         self.cancel(pipes, topic)
     }
-}
-
-fn copied(topic: &[u8]) -> Result<Bytes> {
-    let mut copy = Vec::new();
-    copy.try_reserve_exact(topic.len()).map_err(|_| Error::NoMemory)?;
-    copy.extend_from_slice(topic);
-    Ok(copy.into())
 }
 
 #[cfg(test)]

@@ -441,16 +441,9 @@ impl Cursor {
         match self.batch.items.front_mut() {
             Some(Item::Bytes(chunk)) => self.chunk = std::mem::take(chunk),
             // Runs are for connections, which write them as they are. Without memory for a copy they are lost.
-            Some(Item::Run(frames)) => self.chunk = copy(frames).unwrap_or_default(),
+            Some(Item::Run(frames)) => self.chunk = reserve::copied(frames).unwrap_or_default(),
             _ => return,
         }
         self.batch.items.pop_front();
     }
-}
-
-fn copy(frames: &[u8]) -> Option<Vec<u8>> {
-    let mut copy = Vec::new();
-    copy.try_reserve_exact(frames.len()).ok()?;
-    copy.extend_from_slice(frames);
-    Some(copy)
 }

@@ -347,15 +347,18 @@ impl Lane {
         self.state.lock().held = true;
     }
 
-    /// Drops the records that are here, puts what `write` writes before the messages, and lets the reader at it.
+    /// Drops the records that are here, puts what `write` writes before the messages, and lets the reader at it. On an error it has the
+    /// messages alone.
     pub fn release(&self, write: impl FnOnce(&mut Batch) -> Result<()>) -> Result<()> {
-        let mut messages = Batch::default();
         let mut state = self.state.lock();
-        std::mem::swap(&mut messages, &mut state.batch);
+        let mut messages = std::mem::take(&mut state.batch);
         messages.drop_records();
         state.held = false;
         state.reader_waits = false;
-        let written = write(&mut state.batch);
-        written.and(state.batch.append(&mut messages))
+        let released = write(&mut state.batch).and_then(|()| state.batch.append(&mut messages));
+        if released.is_err() {
+            state.batch = messages;
+        }
+        released
     }
 }

@@ -195,6 +195,36 @@ fn a_held_lane_gives_nothing_and_starts_anew_when_released() {
 }
 
 #[test]
+fn a_held_lane_that_is_released_without_memory_keeps_its_messages() {
+    const MESSAGES: u64 = 6;
+    let mut refusals = 0;
+    for granted in 0.. {
+        let (lane, mut taken) = (lanes(0, 0).0, Batch::default());
+        lane.hold();
+        lane.push_records(|batch| batch.push_record(Record::Subscribe("old".into())))
+            .unwrap();
+        for _ in 0..MESSAGES {
+            let body = Body::from_slice(&[1; 8]).unwrap();
+            lane.push(|batch| batch.push_body(body, false)).unwrap();
+        }
+        let topic = Bytes::from_static(b"new");
+        let (released, refused) = shortage::after(granted, 1, || {
+            lane.release(|batch| batch.push_record(Record::Subscribe(topic)))
+        });
+        refusals += refused;
+        assert!(matches!(lane.take(&mut taken), Taken::Batch(_)));
+        let told = if released.is_ok() { "Subscribe(b\"new\")" } else { "" };
+        let kept = b"\0\x01\x01\x01\x01\x01\x01\x01\x01".repeat(MESSAGES as usize);
+        assert_eq!(contents(taken), [told.as_bytes(), &kept].concat(), "{granted} blocks");
+        assert_eq!(lane.counts().taken, MESSAGES);
+        if released.is_ok() {
+            break;
+        }
+    }
+    assert!(refusals > 1, "neither the record nor the messages were refused memory");
+}
+
+#[test]
 fn conflation_keeps_the_last_message() {
     let (ab, ba) = lanes(0, 0);
     ab.keep_only_last();

@@ -85,6 +85,11 @@ impl Link {
         }
     }
 
+    /// Has the reactor look after what it does for the whole process: memory that came free.
+    pub fn wake(&self) {
+        self.waker.wake();
+    }
+
     /// Ends the reactor after the commands before.
     pub fn stop(&self) {
         if self.commands.send(Command::Stop).is_ok() {

@@ -19,6 +19,7 @@ use crate::message::BodyBuilder;
 use crate::pipe::{Batch, LARGE_BODY, Record};
 use crate::reactor::driver::receive_now;
 use crate::sys::lock::Deferred;
+use crate::sys::reserve;
 use crate::zmtp::zap::Credentials;
 use crate::zmtp::{
     Begun, Ciphers, Command, Framing, Handshake, Header, MessageLimits, Opener, Peer, ProtocolError, ScanLimits, Stop,
@@ -488,17 +489,20 @@ impl ReadHalf {
                     self.has_ttl_news = true;
                 }
             }
-            Ok(Command::Subscribe(topic)) if self.publishes => self.record(Record::Subscribe(copy(topic)?))?,
-            Ok(Command::Cancel(topic)) if self.publishes => self.record(Record::Cancel(copy(topic)?))?,
+            Ok(Command::Subscribe(topic)) if self.publishes => self.record(topic, Record::Subscribe)?,
+            Ok(Command::Cancel(topic)) if self.publishes => self.record(topic, Record::Cancel)?,
             _ => {}
         }
         Ok(())
     }
 
     /// Without memory for it the connection ends: a peer that comes back says everything again.
-    fn record(&mut self, record: Record) -> Result<(), ProtocolError> {
+    fn record(&mut self, topic: &[u8], record: impl FnOnce(Bytes) -> Record) -> Result<(), ProtocolError> {
         if let Some(lanes) = &self.lanes {
-            let pushed = lanes.to_socket.push_records(|batch| batch.push_record(record));
+            let pushed = reserve::copied(topic).and_then(|topic| {
+                let record = record(topic.into());
+                lanes.to_socket.push_records(|batch| batch.push_record(record))
+            });
             self.has_news |= pushed.map_err(|_| ProtocolError::NoMemory)?.reader_waits;
         }
         Ok(())
@@ -576,14 +580,4 @@ impl ReadHalf {
         self.ended = Some(errno);
         self.paused
     }
-}
-
-/// A topic's own memory.
-fn copy(topic: &[u8]) -> Result<Bytes, ProtocolError> {
-    let mut bytes = Vec::new();
-    bytes
-        .try_reserve_exact(topic.len())
-        .map_err(|_| ProtocolError::NoMemory)?;
-    bytes.extend_from_slice(topic);
-    Ok(bytes.into())
 }

@@ -186,6 +186,7 @@ fn receive_with<R>(
         Err(Error::Again) if time != 0 => {}
         Err(Error::Again) => {
             guard.pipes.flush();
+            guard.context.tidy();
             guard.heard = true;
             if guard.refresh()
                 && let Ok(received) = receive(&mut guard)

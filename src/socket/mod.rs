@@ -370,6 +370,7 @@ impl Socket {
     fn wait_here(&mut self, waiter: &Arc<Waiter>) {
         self.pipes.flush();
         left_behind::forget(&self.shared);
+        self.context.tidy();
         self.readiness.add(waiter.clone());
     }
 }

@@ -14,6 +14,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::fork_gate::{ForkGate, OwnedWord};
+
 /// Descriptors from this number on are not kept track of.
 const DESCRIPTORS_MAX: usize = 65_536;
 
@@ -21,17 +23,15 @@ const DESCRIPTORS_MAX: usize = 65_536;
 /// long, as it would for ever: its child may inherit that descriptor.
 const FORK_WAIT_MAX: Duration = Duration::from_millis(250);
 
-/// One fork in [`GATE`], and the part that counts who is closing.
-const FORK: u64 = 1 << 32;
-const CLOSING: u64 = FORK - 1;
-
-type Bits = [AtomicU64; DESCRIPTORS_MAX / 64];
-
-static OWNED: Bits = [const { AtomicU64::new(0) }; DESCRIPTORS_MAX / 64];
-/// Descriptors that were to be closed during a fork, still among [`OWNED`].
-static DEFERRED: Bits = [const { AtomicU64::new(0) }; DESCRIPTORS_MAX / 64];
-/// The low half counts the threads that are closing, the high half the forks under way.
-static GATE: AtomicU64 = AtomicU64::new(0);
+static OWNED: [OwnedWord; DESCRIPTORS_MAX / 64] = [const {
+    OwnedWord {
+        owned: AtomicU64::new(0),
+        deferred: AtomicU64::new(0),
+    }
+}; DESCRIPTORS_MAX / 64];
+static GATE: ForkGate = ForkGate {
+    state: AtomicU64::new(0),
+};
 /// How many forks lie between the process that first used the library and this one.
 static FORKS: AtomicU32 = AtomicU32::new(0);
 static HANDLERS_ARE_SET: AtomicBool = AtomicBool::new(false);
@@ -62,7 +62,7 @@ impl Mark {
     pub fn new(fd: RawFd) -> Mark {
         count_forks();
         if let Some((word, bit)) = place(fd) {
-            OWNED[word].fetch_or(bit, Ordering::SeqCst);
+            OWNED[word].mark(bit);
         }
         Mark(fd)
     }
@@ -71,7 +71,7 @@ impl Mark {
 impl Drop for Mark {
     fn drop(&mut self) {
         if let Some((word, bit)) = place(self.0) {
-            OWNED[word].fetch_and(!bit, Ordering::SeqCst);
+            OWNED[word].unmark(bit);
         }
     }
 }
@@ -113,9 +113,13 @@ impl Drop for Descriptor {
             return;
         };
         // In a forked child the copy is closed already, and the number may be another's by now.
-        if !outside_forks(|| close_owned(word, bit)) && OWNED[word].load(Ordering::SeqCst) & bit != 0 {
-            DEFERRED[word].fetch_or(bit, Ordering::SeqCst);
-            // The fork may have ended before it could see that.
+        let close_owned = || {
+            if OWNED[word].unmark(bit) {
+                close(word, bit);
+            }
+        };
+        if !GATE.outside_forks(close_owned) && OWNED[word].is_owned(bit) {
+            OWNED[word].defer(bit);
             close_deferred();
         }
     }
@@ -126,46 +130,13 @@ fn place(fd: RawFd) -> Option<(usize, u64)> {
     Some((number / 64, 1 << (number % 64)))
 }
 
-/// The bits of a word that are set, and leaves none.
-fn take_bits(word: &AtomicU64) -> impl Iterator<Item = u64> {
-    let mut bits = if word.load(Ordering::SeqCst) == 0 {
-        0
-    } else {
-        word.swap(0, Ordering::SeqCst)
-    };
-    std::iter::from_fn(move || {
-        let bit = bits & bits.wrapping_neg();
-        bits ^= bit;
-        (bit != 0).then_some(bit)
-    })
-}
-
-/// Runs the action and has forks wait for it; false, without doing so, when a fork is under way.
-fn outside_forks(action: impl FnOnce()) -> bool {
-    let enter = |state| (state < FORK).then_some(state + 1);
-    if GATE.fetch_update(Ordering::SeqCst, Ordering::SeqCst, enter).is_err() {
-        return false;
-    }
-    action();
-    // A child that was forked by a signal handler amid the action counts nobody.
-    let leave = |state| (state & CLOSING != 0).then(|| state - 1);
-    let _ = GATE.fetch_update(Ordering::SeqCst, Ordering::SeqCst, leave);
-    true
-}
-
-fn close_owned(word: usize, bit: u64) {
-    if OWNED[word].fetch_and(!bit, Ordering::SeqCst) & bit != 0 {
-        close(word, bit);
-    }
-}
-
-/// False when a fork is under way, whose end will do it.
-fn close_deferred() -> bool {
-    outside_forks(|| {
-        for (word, deferred) in DEFERRED.iter().enumerate() {
-            take_bits(deferred).for_each(|bit| close_owned(word, bit));
+/// The end of a fork that is under way will do it.
+fn close_deferred() {
+    GATE.outside_forks_again(|| {
+        for (number, word) in OWNED.iter().enumerate() {
+            word.close_deferred(|bit| close(number, bit));
         }
-    })
+    });
 }
 
 /// As a plain system call: no cancellation point.
@@ -178,27 +149,26 @@ fn close(word: usize, bit: u64) {
 
 /// In the thread that forks: lets those who are closing end it, and keeps others from beginning.
 extern "C" fn before_fork() {
-    GATE.fetch_add(FORK, Ordering::SeqCst);
+    GATE.begin_fork();
     let began = Instant::now();
-    while GATE.load(Ordering::SeqCst) & CLOSING != 0 && began.elapsed() < FORK_WAIT_MAX {
+    while GATE.is_closing() && began.elapsed() < FORK_WAIT_MAX {
         std::thread::yield_now();
     }
 }
 
 /// In the parent, also when the fork failed.
 extern "C" fn after_fork() {
-    let _ = GATE.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| state.checked_sub(FORK));
+    GATE.end_fork();
     close_deferred();
 }
 
 /// In the child, which has one thread: only what a signal handler may call.
 extern "C" fn close_copies() {
     FORKS.fetch_add(1, Ordering::SeqCst);
-    GATE.store(0, Ordering::SeqCst);
+    GATE.forget();
     super::slab::forked();
-    DEFERRED.iter().for_each(|deferred| deferred.store(0, Ordering::SeqCst));
-    for (word, owned) in OWNED.iter().enumerate() {
-        take_bits(owned).for_each(|bit| close(word, bit));
+    for (number, word) in OWNED.iter().enumerate() {
+        word.close_all(|bit| close(number, bit));
     }
 }
 
@@ -219,7 +189,7 @@ mod tests {
         let file = std::io::pipe().unwrap().0;
         let descriptor = copy_of(&file);
         let (word, bit) = place(descriptor.as_raw_fd()).unwrap();
-        assert_ne!(OWNED[word].load(Ordering::SeqCst) & bit, 0);
+        assert!(OWNED[word].is_owned(bit));
         assert_eq!(open_copies(&file), 1);
         drop(descriptor);
         assert_eq!(settled_copies(&file), 0);
@@ -269,14 +239,14 @@ mod tests {
         let (entered, left) = (AtomicBool::new(false), AtomicBool::new(false));
         let close_slowly = || {
             entered.store(true, Ordering::SeqCst);
-            while GATE.load(Ordering::SeqCst) < FORK {
+            while !GATE.is_forking() {
                 std::thread::yield_now();
             }
             (0..100).for_each(|_| std::thread::yield_now());
             left.store(true, Ordering::SeqCst);
         };
         std::thread::scope(|scope| {
-            scope.spawn(|| while !outside_forks(close_slowly) {});
+            scope.spawn(|| while !GATE.outside_forks(close_slowly) {});
             while !entered.load(Ordering::SeqCst) {
                 std::thread::yield_now();
             }
@@ -325,7 +295,7 @@ mod tests {
         let file = std::io::pipe().unwrap().0;
         let kept = copy_of(&file);
         let mut child = -1;
-        while !outside_forks(|| child = fork()) {
+        while !GATE.outside_forks(|| child = fork()) {
             std::thread::yield_now();
         }
         let status = status_of(child, || {
@@ -357,7 +327,7 @@ mod tests {
     /// Returns when what the forks of other tests deferred is closed.
     fn settle() {
         let began = Instant::now();
-        while DEFERRED.iter().any(|word| word.load(Ordering::SeqCst) != 0) || GATE.load(Ordering::SeqCst) != 0 {
+        while OWNED.iter().any(OwnedWord::has_deferred) || !GATE.is_idle() {
             assert!(began.elapsed().as_secs() < 60, "what was deferred is never closed");
             std::thread::yield_now();
         }

@@ -1,6 +1,7 @@
 //! The few system calls and primitives that no crate wraps. Knows nothing of the rest of the library.
 
 pub mod alarm;
+pub mod cells;
 #[cfg(test)]
 pub mod child;
 pub mod clock;
@@ -9,6 +10,7 @@ pub mod counters;
 pub mod descriptors;
 pub mod epoll;
 pub mod errno;
+pub mod fork_gate;
 pub mod futex;
 #[cfg(feature = "gssapi")]
 pub mod gssapi;

@@ -61,6 +61,17 @@ pub fn spare() -> Result<()> {
     Ok(())
 }
 
+/// A copy that outlives the call.
+///
+/// Errors: `NoMemory`, as [`spare`].
+pub fn copied(bytes: &[u8]) -> Result<Vec<u8>> {
+    spare()?;
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes.len()).map_err(|_| Error::NoMemory)?;
+    copy.extend_from_slice(bytes);
+    Ok(copy)
+}
+
 /// What has come from the reserve may stay for long; that says nothing about now.
 #[cold]
 fn ask_system() -> Result<()> {

@@ -4,8 +4,7 @@
 //! their own instead, and what of these has been free for a while is given back: [`Tidying`], which reactors carry. Where no region can
 //! be made malloc serves.
 //!
-//! Cells are taken and given without a lock, because a forked child may inherit any: a bit for each cell, and a block is a run of them
-//! in one region. Regions stay reserved for good, so that an address tells for ever whose it is; they cost no memory, but count where
+//! A block is a run of cells (`cells`) in one region. Regions stay reserved for good, so that an address tells for ever whose it is; they cost no memory, but count where
 //! addresses are limited (RLIMIT_AS).
 #![allow(unsafe_code, reason = "mmap and madvise are C functions")]
 
@@ -13,13 +12,13 @@ use std::alloc::Layout;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
+use super::cells::{CELLS, Cells};
+
 /// Bytes of a cell.
 pub const CELL: usize = 64 * 1024;
 /// A block has no more of them.
 const CELLS_MAX: usize = 4;
-/// Cells of a region.
-const REGION_CELLS: usize = u64::BITS as usize;
-const REGION: usize = REGION_CELLS * CELL;
+const REGION: usize = CELLS * CELL;
 /// 4 GiB a slab; the rest comes from malloc.
 const REGIONS_MAX: usize = 1024;
 /// Pages are no smaller than this, in bytes.
@@ -35,12 +34,8 @@ const PAUSE_MAX_NS: u64 = 32_000_000_000;
 
 struct Region {
     base: AtomicPtr<u8>,
-    taken: AtomicU64,
-    /// Cells that may have pages.
-    touched: AtomicU64,
-    /// Cells that were taken or given since somebody looked, and in the time before that.
-    recent: AtomicU64,
-    before: AtomicU64,
+    /// Those that may have pages are touched.
+    cells: Cells,
 }
 
 struct Slab<const REGIONS: usize> {
@@ -92,6 +87,7 @@ pub fn forked() {
     SLABS
         .iter()
         .for_each(|slab| slab.growing.store(false, Ordering::Release));
+    CARE.release();
 }
 
 /// Gives back all that is free, as nobody will look any more.
@@ -103,11 +99,50 @@ pub fn tidy() {
     });
 }
 
+/// Whether blocks came free that nobody looks after: whoever runs a loop with a [`Tidying`] is to be woken.
+#[inline]
+pub fn is_untended() -> bool {
+    CARE.is_wanted(&SLABS)
+}
+
+/// Who looks after the slabs, in their common name.
+struct Care {
+    /// Somebody does: one at a time, else time would pass too fast.
+    is_taken: AtomicBool,
+    /// How many blocks had been given back when somebody last looked.
+    seen: AtomicU64,
+}
+
+static CARE: Care = Care::new();
+
+impl Care {
+    const fn new() -> Care {
+        Care {
+            is_taken: AtomicBool::new(false),
+            seen: AtomicU64::new(0),
+        }
+    }
+
+    #[inline]
+    fn is_wanted<const REGIONS: usize>(&self, slabs: &[Slab<REGIONS>]) -> bool {
+        !self.is_taken.load(Ordering::Relaxed) && given(slabs) != self.seen.load(Ordering::Relaxed)
+    }
+
+    fn release(&self) {
+        self.is_taken.store(false, Ordering::Release);
+    }
+}
+
+/// How many blocks have been given back.
+#[inline]
+fn given<const REGIONS: usize>(slabs: &[Slab<REGIONS>]) -> u64 {
+    slabs.iter().map(|slab| slab.given.load(Ordering::Relaxed)).sum()
+}
+
 /// When to give memory back: whoever runs a loop carries one.
 #[derive(Debug, Default)]
 pub struct Tidying {
-    /// How many blocks had been given back when this last looked.
-    seen: u64,
+    /// When to look again; `None`: somebody else looks, or nobody need.
     at_ns: Option<u64>,
     /// The pause before that, for what is taken.
     pause_ns: u64,
@@ -120,18 +155,20 @@ impl Tidying {
         if super::simulation::is_on() {
             return;
         }
-        self.look_at(&SLABS, now_ns);
+        self.look_at(&SLABS, &CARE, now_ns);
     }
 
-    fn look_at<const REGIONS: usize>(&mut self, slabs: &[Slab<REGIONS>], now_ns: u64) {
-        let given = slabs.iter().map(|slab| slab.given.load(Ordering::Relaxed)).sum::<u64>();
-        let is_new = given != self.seen;
+    fn look_at<const REGIONS: usize>(&mut self, slabs: &[Slab<REGIONS>], care: &Care, now_ns: u64) {
         match self.at_ns {
             Some(at_ns) if now_ns < at_ns => return,
-            None if !is_new => return,
-            None => self.pause_ns = QUIET_NS,
+            None => {
+                if !care.is_wanted(slabs) || care.is_taken.swap(true, Ordering::Acquire) {
+                    return;
+                }
+                self.pause_ns = QUIET_NS;
+            }
             Some(_) => {
-                self.seen = given;
+                care.seen.store(given(slabs), Ordering::Relaxed);
                 let recent = slabs.iter().map(Slab::age).sum::<u32>();
                 let left = slabs
                     .iter()
@@ -142,6 +179,7 @@ impl Tidying {
                     (false, true) => (2 * self.pause_ns).min(PAUSE_MAX_NS),
                     (false, false) => {
                         self.at_ns = None;
+                        care.release();
                         return;
                     }
                 };
@@ -156,16 +194,27 @@ impl Tidying {
     }
 }
 
+impl Drop for Tidying {
+    fn drop(&mut self) {
+        // Another may go on with it.
+        if self.at_ns.is_some() {
+            CARE.release();
+        }
+    }
+}
+
 impl<const REGIONS: usize> Slab<REGIONS> {
     const fn new() -> Self {
         Slab {
             regions: [const {
                 Region {
                     base: AtomicPtr::new(ptr::null_mut()),
-                    taken: AtomicU64::new(0),
-                    touched: AtomicU64::new(0),
-                    recent: AtomicU64::new(0),
-                    before: AtomicU64::new(0),
+                    cells: Cells {
+                        taken: AtomicU64::new(0),
+                        touched: AtomicU64::new(0),
+                        recent: AtomicU64::new(0),
+                        before: AtomicU64::new(0),
+                    },
                 }
             }; REGIONS],
             count: AtomicUsize::new(0),
@@ -230,17 +279,14 @@ impl<const REGIONS: usize> Slab<REGIONS> {
             return false;
         };
         self.hint.store(index, Ordering::Relaxed);
-        let given = run(cells) << cell;
-        let region = &self.regions[index];
-        region.recent.fetch_or(given, Ordering::Relaxed);
-        region.taken.fetch_and(!given, Ordering::Release);
+        self.regions[index].cells.give(cell, cells);
         self.given.fetch_add(1, Ordering::Relaxed);
         true
     }
 
     /// A time is over: how many cells came or went in it.
     fn age(&self) -> u32 {
-        self.present().iter().map(Region::age).sum()
+        self.present().iter().map(|region| region.cells.age()).sum()
     }
 
     /// Gives the system the pages of all that has been free for a time, and says what is left.
@@ -251,11 +297,7 @@ impl<const REGIONS: usize> Slab<REGIONS> {
 
     /// How many cells are free and have pages, and how many are taken.
     fn left(&self) -> (u32, u32) {
-        let left = self.present().iter().map(|region| {
-            let taken = region.taken.load(Ordering::Relaxed);
-            let free = region.touched.load(Ordering::Relaxed) & !taken;
-            (free.count_ones(), taken.count_ones())
-        });
+        let left = self.present().iter().map(|region| region.cells.left());
         left.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
 }
@@ -267,78 +309,18 @@ impl Region {
     }
 
     fn take(&self, cells: usize) -> Option<*mut u8> {
-        let mut before = self.taken.load(Ordering::Relaxed);
-        while let Some(cell) = place(before, cells) {
-            let wanted = run(cells) << cell;
-            match self
-                .taken
-                .compare_exchange_weak(before, before | wanted, Ordering::Acquire, Ordering::Relaxed)
-            {
-                Ok(_) => {
-                    self.touched.fetch_or(wanted, Ordering::Relaxed);
-                    self.recent.fetch_or(wanted, Ordering::Relaxed);
-                    return Some(self.base().wrapping_add(cell * CELL));
-                }
-                Err(now) => before = now,
-            }
-        }
-        None
-    }
-
-    /// As [`Slab::age`].
-    fn age(&self) -> u32 {
-        let recent = self.recent.swap(0, Ordering::Relaxed);
-        self.before.store(recent, Ordering::Relaxed);
-        recent.count_ones()
+        let cell = self.cells.take(cells)?;
+        Some(self.base().wrapping_add(cell * CELL))
     }
 
     /// As [`Slab::release`].
     fn release(&self) {
-        let recent = self.recent.load(Ordering::Relaxed) | self.before.load(Ordering::Relaxed);
-        let mut before = self.taken.load(Ordering::Relaxed);
-        let free = loop {
-            let free = self.touched.load(Ordering::Relaxed) & !recent & !before;
-            // Who tidies owns the cells meanwhile.
-            match self
-                .taken
-                .compare_exchange_weak(before, before | free, Ordering::Acquire, Ordering::Relaxed)
-            {
-                Ok(_) => break free,
-                Err(now) => before = now,
-            }
-        };
-        self.touched.fetch_and(!free, Ordering::Relaxed);
-        let mut left = free;
-        while left != 0 {
-            let cell = left.trailing_zeros() as usize;
-            let cells = (left >> cell).trailing_ones() as usize;
-            // SAFETY: the cells are mapped, and of no block: nobody reads or writes them until their bits are clear.
-            unsafe {
-                libc::madvise(
-                    self.base().wrapping_add(cell * CELL).cast(),
-                    cells * CELL,
-                    libc::MADV_DONTNEED,
-                )
-            };
-            left &= !(run(cells) << cell);
-        }
-        self.taken.fetch_and(!free, Ordering::Release);
+        self.cells.sweep(|cell, cells| {
+            let start = self.base().wrapping_add(cell * CELL);
+            // SAFETY: the cells are mapped, and of no block: nobody reads or writes them until this is done.
+            unsafe { libc::madvise(start.cast(), cells * CELL, libc::MADV_DONTNEED) };
+        });
     }
-}
-
-/// So many bits.
-fn run(cells: usize) -> u64 {
-    u64::MAX >> (REGION_CELLS - cells)
-}
-
-/// The first place of so many free cells.
-fn place(taken: u64, cells: usize) -> Option<usize> {
-    let mut free = !taken;
-    for shift in 1..cells {
-        free &= !taken >> shift;
-    }
-    // What was shifted in is not free: bits at the end stand for runs that go beyond it.
-    (free != 0).then(|| free.trailing_zeros() as usize)
 }
 
 /// A region's addresses, or null.
@@ -400,7 +382,7 @@ mod tests {
             taken += cells;
             blocks.push((block, cells));
         }
-        assert!(taken > 2 * REGION_CELLS - 4, "{taken}");
+        assert!(taken > 2 * CELLS - 4, "{taken}");
         for (block, cells) in blocks {
             // SAFETY: the bytes of a block that is not given back yet.
             let bytes = unsafe { std::slice::from_raw_parts(block, cells * CELL) };
@@ -410,7 +392,7 @@ mod tests {
         assert!(
             slab.present()
                 .iter()
-                .all(|region| region.taken.load(Ordering::Relaxed) == 0)
+                .all(|region| region.cells.left().1 == 0)
         );
         assert!(!slab.give(ptr::from_ref(&*slab).cast_mut().cast(), 1));
         assert_eq!(slab.find(ptr::null()), None);
@@ -419,7 +401,7 @@ mod tests {
     #[test]
     fn what_stays_free_is_given_back() {
         let slabs = Box::new([Slab::<1>::new()]);
-        let slab = &slabs[0];
+        let (slab, care) = (&slabs[0], Care::new());
         let [kept, given] = [1, 2].map(|cells| {
             let block = slab.take(cells);
             // SAFETY: a block of so many cells that was just taken.
@@ -427,17 +409,23 @@ mod tests {
             block
         });
         let mut tidying = Tidying::default();
-        tidying.look_at(&*slabs, 0);
+        tidying.look_at(&*slabs, &care, 0);
         assert_eq!(tidying.at_ns(), None, "nothing was given back");
+        assert!(!care.is_wanted(&*slabs));
         slab.give(given, 2);
-        tidying.look_at(&*slabs, 0);
-        tidying.look_at(&*slabs, QUIET_NS - 1);
+        assert!(care.is_wanted(&*slabs));
+        tidying.look_at(&*slabs, &care, 0);
+        tidying.look_at(&*slabs, &care, QUIET_NS - 1);
         assert_eq!(tidying.at_ns(), Some(QUIET_NS));
-        tidying.look_at(&*slabs, QUIET_NS);
+        let mut second = Tidying::default();
+        second.look_at(&*slabs, &care, 0);
+        assert_eq!(second.at_ns(), None, "one at a time");
+        tidying.look_at(&*slabs, &care, QUIET_NS);
         assert!(resident(given), "it was in use since the last time");
-        tidying.look_at(&*slabs, 2 * QUIET_NS);
+        tidying.look_at(&*slabs, &care, 2 * QUIET_NS);
         assert!(!resident(given) && !resident(given.wrapping_add(CELL)) && resident(kept));
         assert_eq!(tidying.at_ns(), None, "nothing is left to do");
+        assert!(!care.is_taken.load(Ordering::Relaxed) && !care.is_wanted(&*slabs));
         assert_eq!(slab.take(2), given);
         // SAFETY: the first byte of a block that was just taken.
         assert_eq!(unsafe { given.read() }, 0);
@@ -475,7 +463,7 @@ mod tests {
         assert!(
             slab.present()
                 .iter()
-                .all(|region| region.taken.load(Ordering::Relaxed) == 0)
+                .all(|region| region.cells.left().1 == 0)
         );
     }
 }

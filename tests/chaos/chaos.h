@@ -87,19 +87,6 @@ static UNUSED int show_endings (const char *what, const endings_t *all)
     return all->works == count;
 }
 
-static UNUSED long memory_kib (void)
-{
-    FILE *file = fopen ("/proc/self/status", "r");
-    char line[256];
-    long memory = 0;
-    CHECK (file);
-    while (fgets (line, sizeof line, file))
-        if (sscanf (line, "RssAnon: %ld", &memory) == 1)
-            break;
-    fclose (file);
-    return memory;
-}
-
 static UNUSED int64_t now_us (void)
 {
     struct timespec now;

@@ -52,6 +52,22 @@ static UNUSED void start_watchdog (void)
     pthread_sigmask (SIG_SETMASK, &old, NULL);
 }
 
+/* Memory ---------------------------------------------------------------------------------------------------------- */
+
+/* What of the process is resident and its own. */
+static UNUSED long memory_kib (void)
+{
+    FILE *file = fopen ("/proc/self/status", "r");
+    char line[256];
+    long memory = 0;
+    CHECK (file);
+    while (fgets (line, sizeof line, file))
+        if (sscanf (line, "RssAnon: %ld", &memory) == 1)
+            break;
+    fclose (file);
+    return memory;
+}
+
 /* Randomness: xorshift64*, one state a thread ------------------------------------------------------------------------ */
 
 typedef struct
