@@ -107,7 +107,8 @@ impl Pattern for Sub {
             let mut pushed = Ok(());
             counts.for_each(|topic| {
                 if pushed.is_ok() {
-                    pushed = reserve::copied(topic).and_then(|topic| batch.push_record(Record::Subscribe(topic.into())));
+                    pushed =
+                        reserve::copied(topic).and_then(|topic| batch.push_record(Record::Subscribe(topic.into())));
                 }
             });
             pushed

@@ -389,11 +389,7 @@ mod tests {
             assert!(bytes.iter().all(|byte| *byte == cells as u8));
             assert!(slab.give(block, cells));
         }
-        assert!(
-            slab.present()
-                .iter()
-                .all(|region| region.cells.left().1 == 0)
-        );
+        assert!(slab.present().iter().all(|region| region.cells.left().1 == 0));
         assert!(!slab.give(ptr::from_ref(&*slab).cast_mut().cast(), 1));
         assert_eq!(slab.find(ptr::null()), None);
     }
@@ -460,10 +456,6 @@ mod tests {
                 slab.release();
             }
         });
-        assert!(
-            slab.present()
-                .iter()
-                .all(|region| region.cells.left().1 == 0)
-        );
+        assert!(slab.present().iter().all(|region| region.cells.left().1 == 0));
     }
 }
