@@ -64,7 +64,10 @@ impl Process {
         }
         for (descriptor, is_open) in self.is_open.iter().enumerate() {
             let is_known = self.word.is_owned(1 << descriptor);
-            assert!(!is_open.load(Ordering::Relaxed) || is_known, "the child does not know of it");
+            assert!(
+                !is_open.load(Ordering::Relaxed) || is_known,
+                "the child does not know of it"
+            );
         }
         self.gate.end_fork();
         self.close_deferred();
